@@ -1,0 +1,1 @@
+"""What is bolted to the kiosk; knows nothing of questionnaires."""

@@ -1,0 +1,264 @@
+"""The collector's tables. Both SQLite and PostgreSQL hold them.
+
+Whatever comes from a log has the log's id at the front of its key, so that the rows of one log
+stay together. Times are seconds since 1970, UTC; days are ISO dates; half-days count as in
+`contract.record.Moment`.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData()
+
+
+class KioskStanding(StrEnum):
+    """What a kiosk is to the central team."""
+
+    HELD = "held"
+    ENROLLED = "enrolled"
+    REVOKED = "revoked"
+
+
+class Opening(IntEnum):
+    """What became of a sealed record at opening. Numbers are stored: never use one again.
+
+    Whatever is not `OPENED` or `COPY` keeps its sealed bytes and can be opened again.
+    """
+
+    WAITING = 0
+    OPENED = 1
+    COPY = 2  # the same sealed bytes were opened from another place in the log
+    REFUSED = 3  # at intake: only its digest is held
+    UNKNOWN_KEY = 10
+    UNOPENABLE = 11
+    MALFORMED = 12
+    UNKNOWN_ASSIGNMENT = 13
+    UNKNOWN_QUESTIONNAIRE = 14
+    UNKNOWN_ITEM = 15
+    NOT_ADMITTED = 16
+    UNKNOWN_REPLY = 17
+
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+)
+
+service = Table(
+    "service",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("organisation", ForeignKey("organisation.code"), nullable=False),
+)
+
+place = Table(
+    "place",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+)
+
+site = Table(
+    "site",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("service", ForeignKey("service.code"), nullable=False),
+    Column("place", ForeignKey("place.code"), nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("languages", Text, nullable=False),  # language tags with spaces between
+    Column("stands", Text, nullable=False),
+    Column("questionnaire", Text, nullable=False),
+)
+
+stamp = Table(
+    "stamp",
+    metadata,
+    Column("stamp_id", LargeBinary, primary_key=True),
+    Column("site", ForeignKey("site.code"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("code_digest", LargeBinary, nullable=False),
+    Column("code_expires_at", BigInteger, nullable=False),
+    Column("code_used_at", BigInteger),
+    Column("code_withdrawn_at", BigInteger),
+    UniqueConstraint("site", "name"),
+)
+
+kiosk = Table(
+    "kiosk",
+    metadata,
+    Column("kiosk_id", LargeBinary, primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("stamp_id", ForeignKey("stamp.stamp_id"), nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("held_because", Text),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("enrolled_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    # What it said of itself at its last contact.
+    Column("contact_at", BigInteger),
+    Column("software", Text, nullable=False),
+    Column("clock_synced", Boolean),
+    Column("clock_at", BigInteger),
+    Column("uptime_h", BigInteger),
+    Column("depth", BigInteger),
+    Column("oldest_waiting", Text),
+    Column("last_error", Text),
+)
+
+publication = Table(
+    "publication",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("serial", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("signed", LargeBinary, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+    Column("stamp_id", ForeignKey("stamp.stamp_id")),  # whom an assignment is meant for
+    Column("site", ForeignKey("site.code")),  # whose replies, or where assigned
+    Column("questionnaire", Text),  # the questionnaire's own id ...
+    Column("version", BigInteger),  # ... and version
+    UniqueConstraint("questionnaire", "version"),
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("log_id", LargeBinary, primary_key=True),
+    Column("kiosk_id", ForeignKey("kiosk.kiosk_id"), nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+    # The kiosk's own head, settled and oldest held seq, as of its last status.
+    Column("said_head_seq", BigInteger),
+    Column("said_head_link", LargeBinary),
+    Column("said_settled_seq", BigInteger),
+    Column("said_oldest_held_seq", BigInteger),
+)
+
+branch = Table(
+    "branch",
+    metadata,
+    Column("log_id", ForeignKey("log.log_id"), primary_key=True),
+    Column("branch", Integer, primary_key=True, autoincrement=False),
+    Column("from_seq", BigInteger, nullable=False),  # the first seq that is its own
+    Column("begun_at", BigInteger, nullable=False),
+    # The newest record held, whatever is missing before it.
+    Column("head_seq", BigInteger, nullable=False),
+    Column("head_link", LargeBinary, nullable=False),
+)
+
+record = Table(
+    "record",
+    metadata,
+    Column("log_id", LargeBinary, primary_key=True),
+    Column("branch", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("previous", LargeBinary, nullable=False),  # the link before it
+    Column("sealed", LargeBinary),
+    Column("digest", LargeBinary),  # only where the sealed bytes are not held
+    Column("received_at", BigInteger, nullable=False),
+    Column("outcome", SmallInteger, nullable=False),  # contract.wire.Recorded
+    Column("opening", SmallInteger, nullable=False),
+    ForeignKeyConstraint(["log_id", "branch"], ["branch.log_id", "branch.branch"]),
+)
+Index(
+    "record_waiting",
+    record.c.log_id,
+    record.c.branch,
+    record.c.seq,
+    sqlite_where=record.c.opening == Opening.WAITING,
+    postgresql_where=record.c.opening == Opening.WAITING,
+)
+
+
+def _of_record() -> list[Column[object] | ForeignKeyConstraint]:
+    """The columns by which an opened record is known, and what all of them have."""
+    return [
+        Column("log_id", LargeBinary, primary_key=True),
+        Column("branch", Integer, primary_key=True, autoincrement=False),
+        Column("seq", BigInteger, primary_key=True, autoincrement=False),
+        Column("record_id", LargeBinary, nullable=False),
+        Column("assignment", BigInteger, nullable=False),
+        Column("half_day", BigInteger, nullable=False),  # as the kiosk's clock had it
+        Column("clock_synced", Boolean, nullable=False),
+        Column("earliest_half_day", BigInteger, nullable=False),
+        Column("latest_half_day", BigInteger, nullable=False),
+        Column("received_day", Text, nullable=False),
+        Column("unknown", Text),  # members of a later contract, as JSON
+        ForeignKeyConstraint(
+            ["log_id", "branch", "seq"], ["record.log_id", "record.branch", "record.seq"]
+        ),
+    ]
+
+
+response = Table(
+    "response",
+    metadata,
+    *_of_record(),
+    Column("questionnaire", BigInteger, nullable=False),  # its publication's serial
+    Column("language", Text, nullable=False),
+    Column("ending", SmallInteger, nullable=False),
+    Column("input_mode", SmallInteger, nullable=False),
+    Column("single_tap", Boolean, nullable=False),
+    Column("text_size", SmallInteger, nullable=False),
+    Column("helped", SmallInteger),
+    Column("age_band", SmallInteger),
+    Column("misuse", SmallInteger, nullable=False),
+    Column("offered", Text, nullable=False),  # item codes with spaces between, in their order
+    Column("skipped", Text, nullable=False),
+)
+Index("response_by_id", response.c.record_id, response.c.log_id)
+
+answer = Table(
+    "answer",
+    metadata,
+    Column("log_id", LargeBinary, primary_key=True),
+    Column("branch", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("item", BigInteger, primary_key=True, autoincrement=False),
+    Column("option", BigInteger),
+    Column("text", Text),
+    ForeignKeyConstraint(
+        ["log_id", "branch", "seq"], ["response.log_id", "response.branch", "response.seq"]
+    ),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    *_of_record(),
+    Column("language", Text, nullable=False),
+    Column("replies", BigInteger, nullable=False),  # its publication's serial
+    Column("reply", BigInteger, nullable=False),
+    Column("fairness", SmallInteger, nullable=False),
+)
+Index("verdict_by_id", verdict.c.record_id, verdict.c.log_id)
+
+day = Table(
+    "day",
+    metadata,
+    *_of_record(),
+    Column("minutes_available", Integer, nullable=False),
+    Column("minutes_out_of_service", Integer, nullable=False),
+    Column("sessions_begun", Integer, nullable=False),
+)
+Index("day_by_id", day.c.record_id, day.c.log_id)

@@ -1,0 +1,209 @@
+"""Deterministic CBOR, the only encoding that is signed, sealed or stored.
+
+The profile (RFC 8949, section 4.2.1, narrowed): unsigned and negative integers, byte strings,
+text, arrays, maps, true, false and null. No floats, no tags, no indefinite lengths; shortest
+heads, sorted unique keys, nesting to `MAX_DEPTH`, nothing after the end. Of every value there is
+one encoding, so that equal bytes mean equal values and the other way round.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import NoReturn, TypeAlias, TypeVar
+
+import cbor2
+
+from sync_service.contract.error import MalformedError
+
+MAX_DEPTH = 8
+"""Containers within containers that a decoder follows."""
+
+MAX_INTEGER = 2**63 - 1
+"""The largest integer in any message, so that each fits a database's column."""
+
+Value: TypeAlias = (
+    "int | str | bytes | Sequence[Value] | Mapping[int, Value] | Mapping[str, Value] | None"
+)
+"""What the profile can say."""
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
+
+
+def _refuse_tag(*_: object) -> NoReturn:
+    raise MalformedError("a tag where none is allowed")
+
+
+def encode(value: Value) -> bytes:
+    """Encode a value; equal values give equal bytes."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode(data: bytes) -> Value:
+    """Decode what `encode` made, and nothing else.
+
+    Raises:
+        MalformedError: the bytes are not the one encoding of a value of the profile.
+    """
+    try:
+        value = cbor2.loads(
+            data,
+            max_depth=MAX_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            # Every tag is refused before its content is built: dates, bignums, patterns, all.
+            semantic_decoders=defaultdict(lambda: _refuse_tag),
+            tag_hook=_refuse_tag,
+        )
+    except (cbor2.CBORError, MalformedError, ValueError, OverflowError, TypeError) as error:
+        raise MalformedError(f"not deterministic CBOR: {error}") from None
+    _check_profile(value)
+    if encode(value) != data:
+        raise MalformedError("not deterministic CBOR: this is not the shortest, sorted encoding")
+    return value  # type: ignore[no-any-return]  # cbor2 gives Any; the profile was just checked
+
+
+def _check_profile(value: object) -> None:
+    kind = type(value)
+    if kind is dict:
+        key_types = {type(key) for key in value}  # type: ignore[attr-defined]
+        if not (key_types <= {int} or key_types <= {str}):
+            raise MalformedError("map keys must be all integers or all text")
+        for member in value.values():  # type: ignore[attr-defined]
+            _check_profile(member)
+    elif kind is list:
+        for member in value:  # type: ignore[attr-defined]
+            _check_profile(member)
+    elif kind not in (int, str, bytes, bool, type(None)):
+        raise MalformedError(f"a value of type {kind.__name__} is outside the profile")
+
+
+class Fields:
+    """Takes the members of a decoded map one at a time, each checked; what is left is unknown.
+
+    ``what`` names the map in errors. A member is required unless ``default`` is given.
+    Every method raises `MalformedError` for a member that is missing or not as described.
+    """
+
+    _REQUIRED = object()
+
+    def __init__(self, value: Value, what: str) -> None:
+        if not isinstance(value, dict):
+            raise MalformedError(f"{what}: not a map")
+        self._members: dict[object, Value] = {**value}
+        self._what = what
+
+    def _take(
+        self, key: int | str, default: object, convert: Callable[[Value], T | None], allowed: str
+    ) -> T:
+        if key not in self._members:
+            if default is not self._REQUIRED:
+                return default  # type: ignore[return-value]  # the caller's default is a T
+            raise MalformedError(f"{self._what}: {key} is missing")
+        converted = convert(self._members.pop(key))
+        if converted is None:
+            raise MalformedError(f"{self._what}: {key} must be {allowed}")
+        return converted
+
+    def integer(
+        self, key: int | str, low: int = 0, high: int = MAX_INTEGER, default: object = _REQUIRED
+    ) -> int:
+        """An integer from ``low`` to ``high``."""
+
+        def convert(value: Value) -> int | None:
+            return value if type(value) is int and low <= value <= high else None
+
+        return self._take(key, default, convert, f"an integer from {low} to {high}")
+
+    def flag(self, key: int | str, default: object = _REQUIRED) -> bool:
+        """True or false."""
+        return self._take(
+            key, default, lambda value: value if isinstance(value, bool) else None, "true or false"
+        )
+
+    def octets(
+        self, key: int | str, low: int, high: int | None = None, default: object = _REQUIRED
+    ) -> bytes:
+        """A byte string of ``low`` (to ``high``) bytes."""
+        top = low if high is None else high
+
+        def convert(value: Value) -> bytes | None:
+            return value if isinstance(value, bytes) and low <= len(value) <= top else None
+
+        return self._take(key, default, convert, f"{low} to {top} bytes")
+
+    def text(self, key: int | str, high: int, low: int = 1, default: object = _REQUIRED) -> str:
+        """Text of ``low`` to ``high`` characters."""
+
+        def convert(value: Value) -> str | None:
+            return value if isinstance(value, str) and low <= len(value) <= high else None
+
+        return self._take(key, default, convert, f"text of {low} to {high} characters")
+
+    def member(self, key: int | str, kind: type[E], default: object = _REQUIRED) -> E:
+        """A member of an enumeration, by its value."""
+        by_value = {member.value: member for member in kind}
+
+        def convert(value: Value) -> E | None:
+            return by_value.get(value) if type(value) in (int, str) else None
+
+        return self._take(key, default, convert, f"one of {', '.join(map(str, by_value))}")
+
+    def items(self, key: int | str, high: int, default: object = _REQUIRED) -> list[Value]:
+        """An array of at most ``high`` members, each still to be checked."""
+
+        def convert(value: Value) -> list[Value] | None:
+            return value if isinstance(value, list) and len(value) <= high else None
+
+        return self._take(key, default, convert, f"an array of at most {high}")
+
+    def mapping(self, key: int | str, high: int, default: object = _REQUIRED) -> dict[int, Value]:
+        """A map with integer keys and at most ``high`` members, each still to be checked."""
+
+        def convert(value: Value) -> dict[int, Value] | None:
+            if not isinstance(value, dict) or len(value) > high:
+                return None
+            return value if all(type(k) is int for k in value) else None
+
+        return self._take(key, default, convert, f"a map of at most {high} by integers")
+
+    def document(self, key: int | str, default: object = _REQUIRED) -> dict[str, Value]:
+        """A map with text keys, still to be checked."""
+
+        def convert(value: Value) -> dict[str, Value] | None:
+            if not isinstance(value, dict):
+                return None
+            return value if all(type(k) is str for k in value) else None
+
+        return self._take(key, default, convert, "a map by text")
+
+    def unknown(self) -> dict[int, Value]:
+        """What nobody took: members of a later version of the contract, kept as they are."""
+        return {key: value for key, value in self._members.items() if isinstance(key, int)}
+
+    def nothing_else(self) -> None:
+        """Refuse members that nobody took."""
+        if self._members:
+            names = ", ".join(sorted(map(str, self._members)))
+            raise MalformedError(f"{self._what}: unknown: {names}")
+
+
+def integers(values: Iterable[Value], what: str, low: int, high: int) -> tuple[int, ...]:
+    """Check that each value is an integer from ``low`` to ``high`` and none comes twice.
+
+    Raises:
+        MalformedError: one is not, or comes twice.
+    """
+    found: list[int] = []
+    for value in values:
+        if type(value) is not int or not low <= value <= high:
+            raise MalformedError(f"{what}: each must be an integer from {low} to {high}")
+        found.append(value)
+    if len(set(found)) != len(found):
+        raise MalformedError(f"{what}: one comes twice")
+    return tuple(found)
+
+
+def without_defaults(members: Mapping[int, tuple[Value, Value]]) -> dict[int, Value]:
+    """The map of ``key: (value, default)`` without the members that equal their default."""
+    return {key: value for key, (value, default) in members.items() if value != default}

@@ -1,0 +1,120 @@
+"""Sealing: one-way encryption to the central team's public key, by HPKE (RFC 9180).
+
+A sealed record is ``algorithm (1 byte) || key id (8) || encapsulated key || ciphertext``.
+What must not be swapped is bound by HPKE's ``info``: a label of this protocol, the algorithm,
+the key id and the log id. The order within a log is the chain's business.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from hashlib import sha256
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from sync_service.contract.error import MalformedError, UnknownKeyError, UnopenableError
+from sync_service.contract.record import BUCKETS
+
+LOG_ID_LENGTH: Final = 16
+KEY_ID_LENGTH: Final = 8
+HEADER_LENGTH: Final = 1 + KEY_ID_LENGTH
+MAX_SEALED_LENGTH: Final = HEADER_LENGTH + 48 + BUCKETS[-1]
+
+_LABEL: Final = b"regard/1 record\x00"
+# ChaCha20 because a Pi 4's core has no AES instructions.
+_SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+
+
+class SealingAlgorithm(IntEnum):
+    """How a record is sealed. A number is never used again."""
+
+    X25519 = 1
+
+
+_OVERHEAD: Final = {SealingAlgorithm.X25519: 32 + 16}
+
+
+@dataclass(frozen=True, slots=True)
+class SealedHeader:
+    """What anyone can read of a sealed record."""
+
+    algorithm: SealingAlgorithm
+    key_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """The public key that kiosks seal to. ``public`` is the 32 raw bytes."""
+
+    public: bytes
+    algorithm: SealingAlgorithm = SealingAlgorithm.X25519
+    key_id: bytes = field(init=False)
+    _key: X25519PublicKey = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        try:
+            key = X25519PublicKey.from_public_bytes(self.public)
+        except ValueError as error:
+            raise MalformedError(f"sealing key: {error}") from None
+        object.__setattr__(self, "_key", key)
+        object.__setattr__(self, "key_id", _key_id(self.algorithm, self.public))
+
+    def seal(self, padded: bytes, log_id: bytes) -> bytes:
+        """Seal an encoded record of a log."""
+        header = bytes([self.algorithm]) + self.key_id
+        return header + _SUITE.encrypt(padded, self._key, info=_LABEL + header + log_id)
+
+
+class OpeningKey:
+    """The private key of the central team. ``private`` is its 32 raw bytes: guard them."""
+
+    def __init__(self, private: bytes) -> None:
+        self._key = X25519PrivateKey.from_private_bytes(private)
+        self.sealing_key = SealingKey(self._key.public_key().public_bytes_raw())
+
+    def open(self, sealed: bytes, log_id: bytes) -> bytes:
+        """The encoded record that was sealed.
+
+        Raises:
+            MalformedError: not the form of a sealed record.
+            UnknownKeyError: sealed under another algorithm or for another key.
+            UnopenableError: altered, of another log, or never sealed by our rules.
+        """
+        header = read_header(sealed)
+        if header.key_id != self.sealing_key.key_id:
+            raise UnknownKeyError(f"sealed for key {header.key_id.hex()}")
+        try:
+            return _SUITE.decrypt(
+                sealed[HEADER_LENGTH:], self._key, info=_LABEL + sealed[:HEADER_LENGTH] + log_id
+            )
+        except (InvalidTag, ValueError):
+            raise UnopenableError("the seal does not open") from None
+
+
+def read_header(sealed: bytes) -> SealedHeader:
+    """What intake can see of a sealed record: its algorithm and key, its length being one of ours.
+
+    Raises:
+        UnknownKeyError: an algorithm unknown to this version.
+        MalformedError: a length that no padded record has.
+    """
+    try:
+        algorithm = SealingAlgorithm(sealed[0])
+    except (IndexError, ValueError):
+        raise UnknownKeyError("an unknown sealing algorithm") from None
+    if len(sealed) - HEADER_LENGTH - _OVERHEAD[algorithm] not in BUCKETS:
+        raise MalformedError(f"no sealed record is {len(sealed)} bytes long")
+    return SealedHeader(algorithm, sealed[1:HEADER_LENGTH])
+
+
+def generate_opening_key() -> bytes:
+    """A new private key, 32 raw bytes."""
+    return X25519PrivateKey.generate().private_bytes_raw()
+
+
+def _key_id(algorithm: SealingAlgorithm, public: bytes) -> bytes:
+    return sha256(b"regard/1 sealing key\x00" + bytes([algorithm]) + public).digest()[
+        :KEY_ID_LENGTH
+    ]
