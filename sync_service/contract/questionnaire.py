@@ -30,7 +30,7 @@ Where = Literal["exit", "desk", "waiting"]
 """Where a kiosk stands: by the way out, at a desk, or in the waiting area."""
 
 MAX_VERSION: Final = 2**32 - 1
-MAX_LANGUAGES: Final = 32
+MAX_LANGUAGES: Final = 24
 MAX_STEPS: Final = 12
 MAX_WORDING: Final = 500
 """Characters in a title, an item, an option, a line of a notice or a source."""

@@ -262,7 +262,7 @@ FIRST = ("items", 0, "options", 0)
         (put("languages", 1, to="en"), "languages[1]: en stands here twice"),
         (put("languages", 1, to="en-gb"), "languages[1]: en-gb must be a language tag"),
         (put("languages", 1, to=3), "languages[1]: must be a language tag"),
-        (put("languages", to=["en"] * 33), "languages: has 33 entries, and at most 32"),
+        (put("languages", to=["en"] * 25), "languages: has 25 entries, and at most 24"),
         (drop("items"), "items: missing"),
         (put("items", to=[]), "items: is empty"),
         (put("items", to=[{}] * 65), "items: has 65 entries, and at most 64"),
