@@ -26,9 +26,6 @@ Provenance = Literal["Exact", "Adapted", "Reconstructed", "New"]
 Need = Literal["invitation"]
 """What must be published before an item is asked."""
 
-Where = Literal["exit", "desk", "waiting"]
-"""Where a kiosk stands: by the way out, at a desk, or in the waiting area."""
-
 MAX_VERSION: Final = 2**32 - 1
 MAX_LANGUAGES: Final = 24
 MAX_STEPS: Final = 12
@@ -137,9 +134,9 @@ class Item:
             )
         return type(value) is int and any(option.code == value for option in self.options)
 
-    def offered_options(self, where: Where) -> tuple[Option, ...]:
-        """The options that a kiosk standing there offers, in order."""
-        return tuple(option for option in self.options if option.only_where in (None, where))
+    def offered_options(self, stands: str) -> tuple[Option, ...]:
+        """The options offered, in order, where a kiosk ``stands`` as its assignment says."""
+        return tuple(option for option in self.options if option.only_where in (None, stands))
 
     def option(self, code: int) -> Option:
         """The option of this code.

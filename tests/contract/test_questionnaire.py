@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sync_service.contract.codec import decode, encode
 from sync_service.contract.error import MalformedError
+from sync_service.contract.publication import Stands
 from sync_service.contract.questionnaire import (
     MAX_SESSION_TEXT,
     Questionnaire,
@@ -192,9 +193,9 @@ def test_a_text_admits_what_is_short_and_not_blank(value: int | str, admitted: b
 def test_an_option_of_the_waiting_area_is_offered_only_there() -> None:
     item = Questionnaire.from_document(document()).item(1)
 
-    assert [option.code for option in item.offered_options("waiting")] == [1, 2, 16]
-    assert [option.code for option in item.offered_options("exit")] == [1, 2]
-    assert [option.code for option in item.offered_options("desk")] == [1, 2]
+    assert [option.code for option in item.offered_options(Stands.WAITING)] == [1, 2, 16]
+    assert [option.code for option in item.offered_options(Stands.EXIT)] == [1, 2]
+    assert [option.code for option in item.offered_options(Stands.DESK)] == [1, 2]
 
 
 # What is refused, and where the finger points
@@ -571,9 +572,9 @@ def test_every_rating_of_the_defaults_offers_not_seen_yet_in_a_waiting_area(
     default: Questionnaire,
 ) -> None:
     for item in default.items:
-        names = [option.name for option in item.offered_options("waiting")]
+        names = [option.name for option in item.offered_options(Stands.WAITING)]
         assert ("not_seen_yet" in names) == (item.kind == "rating")
-        assert "not_seen_yet" not in [option.name for option in item.offered_options("exit")]
+        assert "not_seen_yet" not in [option.name for option in item.offered_options(Stands.EXIT)]
 
 
 def test_an_option_code_means_the_same_throughout_the_unscored(default: Questionnaire) -> None:
@@ -671,7 +672,7 @@ def test_the_defaults_ask_the_words_agreed(
     item = Questionnaire.from_document(read(service)).by_name(name)
 
     assert item.text["en"] == text
-    assert " / ".join(option.text["en"] for option in item.offered_options("exit")) == options
+    assert " / ".join(option.text["en"] for option in item.offered_options(Stands.EXIT)) == options
 
 
 # The page for the central team
