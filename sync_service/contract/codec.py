@@ -8,6 +8,7 @@ one encoding, so that equal bytes mean equal values and the other way round.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from enum import Enum
 from typing import NoReturn, TypeAlias, TypeVar
 
@@ -81,11 +82,9 @@ def _check_profile(value: object) -> None:
 class Fields:
     """Takes the members of a decoded map one at a time, each checked; what is left is unknown.
 
-    ``what`` names the map in errors. A member is required unless ``default`` is given.
-    Every method raises `MalformedError` for a member that is missing or not as described.
+    ``what`` names the map in errors. A member that may be absent is asked for by ``key in fields``
+    first: every method raises `MalformedError` for one that is missing or not as described.
     """
-
-    _REQUIRED = object()
 
     def __init__(self, value: Value, what: str) -> None:
         if not isinstance(value, dict):
@@ -93,71 +92,82 @@ class Fields:
         self._members: dict[object, Value] = {**value}
         self._what = what
 
-    def _take(
-        self, key: int | str, default: object, convert: Callable[[Value], T | None], allowed: str
-    ) -> T:
+    def __contains__(self, key: int | str) -> bool:
+        return key in self._members
+
+    def _take(self, key: int | str, convert: Callable[[Value], T | None], allowed: str) -> T:
         if key not in self._members:
-            if default is not self._REQUIRED:
-                return default  # type: ignore[return-value]  # the caller's default is a T
             raise MalformedError(f"{self._what}: {key} is missing")
         converted = convert(self._members.pop(key))
         if converted is None:
             raise MalformedError(f"{self._what}: {key} must be {allowed}")
         return converted
 
-    def integer(
-        self, key: int | str, low: int = 0, high: int = MAX_INTEGER, default: object = _REQUIRED
-    ) -> int:
+    def integer(self, key: int | str, low: int = 0, high: int = MAX_INTEGER) -> int:
         """An integer from ``low`` to ``high``."""
 
         def convert(value: Value) -> int | None:
             return value if type(value) is int and low <= value <= high else None
 
-        return self._take(key, default, convert, f"an integer from {low} to {high}")
+        return self._take(key, convert, f"an integer from {low} to {high}")
 
-    def flag(self, key: int | str, default: object = _REQUIRED) -> bool:
+    def flag(self, key: int | str) -> bool:
         """True or false."""
-        return self._take(
-            key, default, lambda value: value if isinstance(value, bool) else None, "true or false"
-        )
 
-    def octets(
-        self, key: int | str, low: int, high: int | None = None, default: object = _REQUIRED
-    ) -> bytes:
+        def convert(value: Value) -> bool | None:
+            return value if isinstance(value, bool) else None
+
+        return self._take(key, convert, "true or false")
+
+    def octets(self, key: int | str, low: int, high: int | None = None) -> bytes:
         """A byte string of ``low`` (to ``high``) bytes."""
         top = low if high is None else high
 
         def convert(value: Value) -> bytes | None:
             return value if isinstance(value, bytes) and low <= len(value) <= top else None
 
-        return self._take(key, default, convert, f"{low} to {top} bytes")
+        return self._take(key, convert, f"{low} to {top} bytes")
 
-    def text(self, key: int | str, high: int, low: int = 1, default: object = _REQUIRED) -> str:
-        """Text of ``low`` to ``high`` characters."""
+    def text(self, key: int | str, high: int) -> str:
+        """Text of 1 to ``high`` characters."""
 
         def convert(value: Value) -> str | None:
-            return value if isinstance(value, str) and low <= len(value) <= high else None
+            return value if isinstance(value, str) and 1 <= len(value) <= high else None
 
-        return self._take(key, default, convert, f"text of {low} to {high} characters")
+        return self._take(key, convert, f"text of 1 to {high} characters")
 
-    def member(self, key: int | str, kind: type[E], default: object = _REQUIRED) -> E:
+    def day(self, key: int | str) -> date:
+        """A date, written as 2026-03-14."""
+
+        def convert(value: Value) -> date | None:
+            if not isinstance(value, str):
+                return None
+            try:
+                found = date.fromisoformat(value)
+            except ValueError:
+                return None
+            return found if found.isoformat() == value else None
+
+        return self._take(key, convert, "a date such as 2026-03-14")
+
+    def member(self, key: int | str, kind: type[E]) -> E:
         """A member of an enumeration, by its value."""
         by_value = {member.value: member for member in kind}
 
         def convert(value: Value) -> E | None:
             return by_value.get(value) if type(value) in (int, str) else None
 
-        return self._take(key, default, convert, f"one of {', '.join(map(str, by_value))}")
+        return self._take(key, convert, f"one of {', '.join(map(str, by_value))}")
 
-    def items(self, key: int | str, high: int, default: object = _REQUIRED) -> list[Value]:
+    def items(self, key: int | str, high: int) -> list[Value]:
         """An array of at most ``high`` members, each still to be checked."""
 
         def convert(value: Value) -> list[Value] | None:
             return value if isinstance(value, list) and len(value) <= high else None
 
-        return self._take(key, default, convert, f"an array of at most {high}")
+        return self._take(key, convert, f"an array of at most {high}")
 
-    def mapping(self, key: int | str, high: int, default: object = _REQUIRED) -> dict[int, Value]:
+    def mapping(self, key: int | str, high: int) -> dict[int, Value]:
         """A map with integer keys and at most ``high`` members, each still to be checked."""
 
         def convert(value: Value) -> dict[int, Value] | None:
@@ -165,9 +175,9 @@ class Fields:
                 return None
             return value if all(type(k) is int for k in value) else None
 
-        return self._take(key, default, convert, f"a map of at most {high} by integers")
+        return self._take(key, convert, f"a map of at most {high} by integers")
 
-    def document(self, key: int | str, default: object = _REQUIRED) -> dict[str, Value]:
+    def document(self, key: int | str) -> dict[str, Value]:
         """A map with text keys, still to be checked."""
 
         def convert(value: Value) -> dict[str, Value] | None:
@@ -175,7 +185,7 @@ class Fields:
                 return None
             return value if all(type(k) is str for k in value) else None
 
-        return self._take(key, default, convert, "a map by text")
+        return self._take(key, convert, "a map by text")
 
     def unknown(self) -> dict[int, Value]:
         """What nobody took: members of a later version of the contract, kept as they are."""

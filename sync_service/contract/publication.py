@@ -324,17 +324,14 @@ def _parse_reply(value: Value, what: str) -> Reply:
     fields = Fields(value, what)
     kind = fields.text("kind", 16)
     code = fields.integer("code", low=1, high=MAX_CODE)
-    expires = _parse_day(fields, "expires", what)
+    expires = fields.day("expires") if "expires" in fields else None
     reply: Reply
     match kind:
         case "owed":
-            due = _parse_day(fields, "due", what)
-            if due is None:
-                raise MalformedError(f"{what}: due is missing")
             reply = Owed(
                 code=code,
                 said=_parse_texts(fields, "said", what),
-                due=due,
+                due=fields.day("due"),
                 signed_by=_parse_texts(fields, "signed_by", what),
                 expires=expires,
             )
@@ -345,7 +342,7 @@ def _parse_reply(value: Value, what: str) -> Reply:
                 outcome=fields.member("outcome", Outcome),
                 reply=_parse_texts(fields, "reply", what),
                 signed_by=_parse_texts(fields, "signed_by", what),
-                due=_parse_day(fields, "due", what),
+                due=fields.day("due") if "due" in fields else None,
                 expires=expires,
             )
         case "invitation":
@@ -374,14 +371,6 @@ def _parse_texts(fields: Fields, key: str, what: str) -> dict[str, str]:
     if not 1 <= len(texts) <= MAX_LANGUAGES:
         raise MalformedError(f"{what}: {key} needs a text in one language or more")
     return texts
-
-
-def _parse_day(fields: Fields, key: str, what: str) -> date | None:
-    text = fields.text(key, 10, default=None)
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise MalformedError(f"{what}: {key} must be a date such as 2026-03-14") from None
 
 
 def _reply_document(reply: Reply) -> dict[str, Value]:

@@ -280,9 +280,9 @@ def _parse(plain: bytes) -> Record:
 
 
 def _parse_evidence(fields: Fields) -> ClockEvidence | None:
-    match fields.items(3, high=2, default=None):
-        case None:
-            return None
+    if 3 not in fields:
+        return None
+    match fields.items(3, high=2):
         case [bytes(boot), int(uptime_h)] if (
             len(boot) == BOOT_LENGTH and type(uptime_h) is int and 0 <= uptime_h <= 2**20
         ):
@@ -298,14 +298,16 @@ def _parse_response(fields: Fields, assignment: int, moment: Moment) -> Response
         questionnaire=fields.integer(5, low=1),
         offered=integers(fields.items(6, high=MAX_ITEMS), "items offered", 1, MAX_CODE),
         answers=_parse_answers(fields.mapping(7, high=MAX_ITEMS)),
-        skipped=integers(fields.items(8, high=MAX_ITEMS, default=[]), "items skipped", 1, MAX_CODE),
+        skipped=integers(
+            fields.items(8, high=MAX_ITEMS) if 8 in fields else [], "items skipped", 1, MAX_CODE
+        ),
         ending=fields.member(9, Ending),
         input_mode=fields.member(10, InputMode),
-        single_tap=fields.flag(11, default=False),
-        text_size=fields.integer(12, low=1, high=9, default=0),
-        helped=fields.member(13, Helped, default=None),
-        age_band=fields.integer(14, low=1, high=23, default=None),
-        misuse=Misuse(fields.integer(15, low=1, high=255, default=0)),
+        single_tap=fields.flag(11) if 11 in fields else False,
+        text_size=fields.integer(12, low=1, high=9) if 12 in fields else 0,
+        helped=fields.member(13, Helped) if 13 in fields else None,
+        age_band=fields.integer(14, low=1, high=23) if 14 in fields else None,
+        misuse=Misuse(fields.integer(15, low=1, high=255) if 15 in fields else 0),
         unknown=fields.unknown(),
     )
     offered = set(response.offered)

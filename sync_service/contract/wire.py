@@ -270,12 +270,12 @@ class Status:
             settled_seq=fields.integer(5),
             oldest_held_seq=fields.integer(6),
             depth=fields.integer(7),
-            oldest_waiting=_parse_day(fields.text(8, 10, default=None)),
+            oldest_waiting=fields.day(8) if 8 in fields else None,
             software=fields.text(9, 64),
             clock_synced=fields.flag(10),
             clock_at=fields.integer(11),
             uptime_h=fields.integer(12),
-            last_error=fields.text(13, 64, default=None),
+            last_error=fields.text(13, 64) if 13 in fields else None,
             publications=_parse_serials(fields.document(14)),
         )
 
@@ -329,13 +329,12 @@ class StatusReply:
             MalformedError: not a status reply.
         """
         fields = _fields(payload, "status reply")
-        head = fields.items(5, 2, default=None)
         return cls(
             kiosk_id=fields.octets(1, KIOSK_ID_LENGTH),
             nonce=fields.octets(2, NONCE_LENGTH),
             standing=fields.member(3, Standing),
             at=fields.integer(4),
-            log_head=None if head is None else _parse_head(head, "status reply: 5"),
+            log_head=_parse_head(fields.items(5, 2), "status reply: 5") if 5 in fields else None,
             wanted=[_parse_range(value) for value in fields.items(6, MAX_RANGES)],
             offers=[_parse_offer(value) for value in fields.items(7, MAX_RANGES)],
         )
@@ -532,10 +531,3 @@ def _parse_serials(document: Mapping[str, Value]) -> dict[PublicationKind, int]:
         if name in known:  # a kind of a later version is none of ours
             serials[known[name]] = serial
     return serials
-
-
-def _parse_day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise MalformedError("status: 8 must be a date such as 2026-03-14") from None
