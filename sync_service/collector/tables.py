@@ -45,6 +45,7 @@ class Opening(IntEnum):
     OPENED = 1
     COPY = 2  # the same sealed bytes were opened from another place in the log
     REFUSED = 3  # at intake: only its digest is held
+    ASKED = 4  # refused, and since asked for again
     UNKNOWN_KEY = 10
     UNOPENABLE = 11
     MALFORMED = 12
@@ -138,7 +139,6 @@ publication = Table(
     Column("site", ForeignKey("site.code")),  # whose replies, or where assigned
     Column("questionnaire", Text),  # the questionnaire's own id ...
     Column("version", BigInteger),  # ... and version
-    UniqueConstraint("questionnaire", "version"),
 )
 
 log = Table(
@@ -159,9 +159,12 @@ branch = Table(
     metadata,
     Column("log_id", ForeignKey("log.log_id"), primary_key=True),
     Column("branch", Integer, primary_key=True, autoincrement=False),
-    Column("from_seq", BigInteger, nullable=False),  # the first seq that is its own
     Column("begun_at", BigInteger, nullable=False),
-    # The newest record held, whatever is missing before it.
+    # Its lowest seq, and the newest record that none is missing before, from there on.
+    Column("from_seq", BigInteger, nullable=False),
+    Column("whole_seq", BigInteger, nullable=False),
+    Column("whole_link", LargeBinary, nullable=False),
+    # Its newest record, whatever is missing before it.
     Column("head_seq", BigInteger, nullable=False),
     Column("head_link", LargeBinary, nullable=False),
 )
@@ -187,6 +190,13 @@ Index(
     record.c.seq,
     sqlite_where=record.c.opening == Opening.WAITING,
     postgresql_where=record.c.opening == Opening.WAITING,
+)
+Index(
+    "record_asked",
+    record.c.log_id,
+    record.c.seq,
+    sqlite_where=record.c.opening == Opening.ASKED,
+    postgresql_where=record.c.opening == Opening.ASKED,
 )
 
 
