@@ -1,9 +1,11 @@
-"""Settings files: TOML, read once into frozen objects when a command starts."""
+"""Settings files and stamps, read once into frozen objects when a command starts."""
 
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+
+from sync_service.contract.stamp import FILES, MAX_FILE_LENGTH, Stamp, StampError
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -27,3 +29,19 @@ def read_settings(path: Path, kind: type[S]) -> S:
         raise SettingsError(f"{path}: {error}. The keys are: {allowed}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def read_stamp(folder: Path) -> Stamp:
+    """Read the stamp in a folder.
+
+    Raises:
+        StampError: a file can't be read, or the stamp is not one to start from.
+    """
+    files = {}
+    for name in FILES:
+        try:
+            with (folder / name).open("rb") as file:
+                files[name] = file.read(MAX_FILE_LENGTH + 1)
+        except OSError as error:
+            raise StampError(f"{folder / name}: can't be read: {error.strerror}") from None
+    return Stamp.from_files(files)

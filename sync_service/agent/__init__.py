@@ -1,0 +1,1 @@
+"""The agent: carries the outbox to the collector, and publications back."""

@@ -1,0 +1,189 @@
+"""The command ``regard-agent``: puts the agent together and runs it."""
+
+import argparse
+import logging
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from random import SystemRandom
+from typing import Final
+
+from sync_service.agent.agent import Agent
+from sync_service.agent.backoff import Backoff
+from sync_service.agent.client import Collector
+from sync_service.agent.config import AgentSettings
+from sync_service.contract.publication import Keys
+from sync_service.contract.signing import VerifyingKey
+from sync_service.contract.stamp import Stamp, StampError
+from sync_service.logs import log_to_stdout
+from sync_service.outbox.clock import Clock
+from sync_service.outbox.database import MalformedKeyError, OutboxError, StoreKey, open_store
+from sync_service.outbox.identity import Identity
+from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.secrecy import forbid_core_dumps
+from sync_service.outbox.state import State
+from sync_service.settings import SettingsError, read_settings, read_stamp
+
+DESCRIPTION: Final = """\
+Carry what a kiosk has recorded to the collector, and what the centre publishes to the kiosk.
+
+The agent runs beside the kiosk for as long as the machine does. It needs no network, no right
+clock and no enrolment to start: it tries again until it gets through. The kiosk records all the
+while; nothing is lost when the agent stops.
+"""
+
+EPILOGUE: Final = """\
+SETTINGS is a TOML file. Two keys are needed, as in:
+
+  data = "/var/lib/regard"      # the folder the kiosk keeps its records in
+  stamp = "/boot/regard-stamp"  # the stamp that the central team gave for this site
+
+With --once, the agent ends with 0 if the contact went well; otherwise it says why not and ends
+with 1. It ends with 2 if the settings, the stamp or the store's key can't be used.
+"""
+
+CREDENTIAL: Final = "store-key"
+
+log = logging.getLogger("sync_service.agent")
+
+Wait = Callable[[float], bool]
+Kept = tuple[Outbox, State, Identity]
+
+
+def main() -> int:
+    """Run the command."""
+    arguments = _arguments()
+    forbid_core_dumps()
+    log_to_stdout()
+    wait = _wait_for_signal()
+    try:
+        settings = read_settings(arguments.settings, AgentSettings)
+        stamp = read_stamp(Path(settings.stamp))
+        store_key = StoreKey.read(_store_key_path(settings))
+        with ExitStack() as closing:
+            kept = _open(settings, stamp, store_key, wait, closing, patient=not arguments.once)
+            if kept is None:
+                return int(arguments.once)
+            agent = _assemble(settings, stamp, kept, wait, closing)
+            if arguments.once:
+                return int(not agent.once())
+            agent.run()
+            return 0
+    except (SettingsError, StampError, MalformedKeyError) as error:
+        print(f"regard-agent: {error}", file=sys.stderr)
+        return 2
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="regard-agent",
+        description=DESCRIPTION,
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("settings", metavar="SETTINGS", type=Path, help="the agent's settings file")
+    parser.add_argument(
+        "--once", action="store_true", help="make one contact with the collector, then end"
+    )
+    return parser.parse_args()
+
+
+def _wait_for_signal() -> Wait:
+    """A sleep that SIGTERM and SIGINT end for good: then it says true at once, whenever asked."""
+    told, tell = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(tell, b"."))
+    return lambda seconds: bool(select.select([told], [], [], seconds)[0])
+
+
+def _store_key_path(settings: AgentSettings) -> Path:
+    if settings.store_key is not None:
+        return Path(settings.store_key)
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        raise SettingsError(
+            f"store_key is not set, and systemd handed over no credential {CREDENTIAL}:"
+            " set store_key to the file of the store's key"
+        )
+    return Path(folder, CREDENTIAL)
+
+
+def _open(
+    settings: AgentSettings,
+    stamp: Stamp,
+    store_key: StoreKey,
+    wait: Wait,
+    closing: ExitStack,
+    *,
+    patient: bool,
+) -> Kept | None:
+    """What kiosk and agent share on this machine; None if told to stop before it can be opened.
+
+    A store that is damaged or a card that is full may be mended while the agent waits.
+    """
+    backoff = Backoff(SystemRandom(), settings.backoff_cap_s)
+    said = ""
+    while True:
+        try:
+            with ExitStack() as opened:
+                engine = open_store(settings.store_path, store_key)
+                opened.callback(engine.dispose)
+                state = State(engine)
+                state.begin(stamp)
+                identity = Identity.open(settings.identity_path, store_key)
+                closing.push(opened.pop_all())
+            return Outbox(engine), state, identity
+        except OutboxError as error:
+            if str(error) != said:
+                said = str(error)
+                log.error("can't open", extra={"reason": type(error).__name__, "detail": said})
+        if not patient or wait(backoff.next_s()):
+            return None
+
+
+def _assemble(
+    settings: AgentSettings, stamp: Stamp, kept: Kept, wait: Wait, closing: ExitStack
+) -> Agent:
+    outbox, state, identity = kept
+    clock = Clock()
+    software = f"regard/{version('regard')}"
+
+    def receipt_key() -> VerifyingKey:
+        keys = state.publications().keys.body
+        assert isinstance(keys, Keys)
+        return keys.receipt
+
+    try:
+        collector = Collector(
+            stamp.collector,
+            stamp.authority,
+            signing_key=identity.signing_key,
+            receipt_key=receipt_key,
+            clock_synced=clock.synced,
+            software=software,
+            timeout_s=settings.timeout_s,
+            proxy=settings.proxy,
+        )
+    except ValueError as error:
+        raise SettingsError(f"the collector can't be called on: {error}") from None
+    return Agent(
+        settings,
+        stamp=stamp,
+        software=software,
+        outbox=outbox,
+        state=state,
+        identity=identity,
+        clock=clock,
+        collector=closing.enter_context(collector),
+        random=SystemRandom(),
+        wait=wait,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""The agent's rounds: one contact after another, for ever, at the pace that each allows."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Final
+
+from sync_service.agent.backoff import Backoff
+from sync_service.agent.client import (
+    Collector,
+    ContractBrokenError,
+    NotAdmittedError,
+    UnprovenError,
+    UnreachableError,
+)
+from sync_service.agent.config import AgentSettings
+from sync_service.agent.delivery import Delivery
+from sync_service.agent.publications import Publications
+from sync_service.contract.publication import Assignment
+from sync_service.contract.stamp import Stamp
+from sync_service.contract.wire import (
+    Enrolment,
+    Receipt,
+    Standing,
+    Status,
+    StatusReply,
+    depth_step,
+    new_nonce,
+)
+from sync_service.outbox.clock import Clock
+from sync_service.outbox.database import OutboxError
+from sync_service.outbox.identity import Identity
+from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.state import State
+
+log = logging.getLogger(__name__)
+
+_NOT_TRIED: Final = "not tried yet"
+
+
+class Agent:
+    """Carries one kiosk's records out and publications in.
+
+    ``wait`` sleeps that many seconds, or until told to stop, and says which: true is stop.
+    ``software`` is what the kiosk runs, as its status and enrolment tell it.
+    """
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        *,
+        stamp: Stamp,
+        software: str,
+        outbox: Outbox,
+        state: State,
+        identity: Identity,
+        clock: Clock,
+        collector: Collector,
+        random: Random,
+        wait: Callable[[float], bool],
+    ) -> None:
+        self._settings = settings
+        self._stamp = stamp
+        self._software = software
+        self._outbox = outbox
+        self._state = state
+        self._identity = identity
+        self._clock = clock
+        self._collector = collector
+        self._random = random
+        self._wait = wait
+        self._backoff = Backoff(random, settings.backoff_cap_s)
+        self._publications = Publications(collector, state)
+        self._delivery = Delivery(
+            outbox, collector, identity.kiosk_id, hold=self._hold, stopping=lambda: wait(0)
+        )
+        self._contact_in_s = 0.0
+        self._trouble: str | None = _NOT_TRIED
+
+    def run(self) -> None:
+        """Go on until told to stop."""
+        pause_s = 0.0
+        while not self._wait(pause_s):
+            pause_s = self._round()
+
+    def once(self) -> bool:
+        """Make one contact, and say whether it went well."""
+        self._round()
+        return self._trouble is None
+
+    def _round(self) -> float:
+        """Make a contact if it is time for one or anything is due; the pause that follows."""
+        try:
+            if self._contact_in_s <= 0 or self._delivery.due():
+                self._contact()
+            pause_s = self._near(self._settings.poll_s)
+            self._contact_in_s -= pause_s
+            return pause_s
+        except UnreachableError as error:
+            pause_s = self._backoff.next_s(error.retry_after_s)
+            trouble, detail = error.code, error.detail
+        except NotAdmittedError as error:
+            pause_s = self._near(self._settings.ask_again_s)
+            trouble, detail = error.code, error.detail
+        except ContractBrokenError as error:
+            pause_s = self._backoff.last_s()
+            trouble, detail = error.code, error.detail
+        except OutboxError as error:
+            pause_s = self._backoff.next_s()
+            trouble, detail = type(error).__name__, str(error)
+        except Exception as error:
+            pause_s = self._backoff.last_s()
+            trouble, detail = type(error).__name__, ""
+            if trouble != self._trouble:
+                log.exception("bug in the agent")
+        self._contact_in_s = 0
+        self._note_trouble(trouble, detail, pause_s)
+        return pause_s
+
+    def _contact(self) -> None:
+        """Say how the kiosk is, take what is offered, deliver what is due, purge what is old.
+
+        Raises:
+            ContactError: no contact, or one that ended early.
+            OutboxError: the store failed.
+        """
+        reply = self._introduce()
+        # By the collector's clock, which is signed; the kiosk's may be years wrong.
+        today = datetime.fromtimestamp(reply.at, UTC).date()
+        self._identity.note_standing(reply.standing)
+        self._publications.take(reply.offers)
+        if reply.standing is not Standing.ENROLLED:
+            raise NotAdmittedError(f"{reply.standing.name.lower()}-kiosk")
+        extent = self._outbox.extent()
+        for first_seq, last_seq in reply.wanted:
+            self._outbox.offer_again(extent.log_id, first_seq, last_seq)
+        receipt = self._delivery.deliver(today)
+        self._outbox.purge(today - timedelta(days=self._settings.retention_days))
+        self._note_success(today)
+        if receipt is not None:
+            depth = depth_step(self._outbox.extent().depth)
+            log.info("delivered what was due", extra={"depth": depth})
+        # Whoever lost something will say what it wants at the next status.
+        soon = receipt is not None and self._lost_something(receipt)
+        self._contact_in_s = 0 if soon else self._near(self._settings.contact_s)
+
+    def _introduce(self) -> StatusReply:
+        """The reply to a status, after taking newer keys or enrolling where that is the matter."""
+        try:
+            return self._collector.status(self._status())
+        except UnprovenError as error:
+            if not self._publications.take(error.keys):
+                raise
+        except NotAdmittedError as error:
+            if error.code != "unknown-kiosk":
+                raise
+            self._enrol()
+        return self._collector.status(self._status())
+
+    def _enrol(self) -> None:
+        enrolment = Enrolment(
+            key=self._identity.signing_key.verifying_key,
+            nonce=new_nonce(),
+            stamp_id=self._stamp.stamp_id,
+            code=self._stamp.enrolment_code,
+            software=self._software,
+        )
+        standing = self._collector.enrol(enrolment).standing
+        self._identity.note_standing(standing)
+        log.info("enrolment asked for", extra={"standing": standing.name.lower()})
+
+    def _status(self) -> Status:
+        extent = self._outbox.extent()
+        return Status(
+            kiosk_id=self._identity.kiosk_id,
+            nonce=new_nonce(),
+            log_id=extent.log_id,
+            head=extent.head,
+            settled_seq=extent.settled_seq,
+            oldest_held_seq=extent.oldest_held_seq,
+            depth=depth_step(extent.depth),
+            oldest_waiting=extent.oldest_waiting,
+            software=self._software,
+            clock_synced=self._clock.synced(),
+            clock_at=int(self._clock.now().timestamp()),
+            uptime_h=self._clock.uptime_h,
+            last_error=self._state.last_error,
+            publications=self._state.serials(),
+        )
+
+    def _hold(self) -> int | None:
+        """The half-day that is not over yet at the site, if its records are to be held."""
+        if not self._settings.hold_half_day:
+            return None
+        assignment = self._state.publications().assignment.body
+        assert isinstance(assignment, Assignment)
+        return self._clock.moment(assignment.timezone).half_day
+
+    def _lost_something(self, receipt: Receipt) -> bool:
+        """Whether the collector holds less of the log than it has given receipts for."""
+        extent = self._outbox.extent()
+        return receipt.log_id == extent.log_id and receipt.log_head.seq < extent.settled_seq
+
+    def _note_success(self, today: date) -> None:
+        if self._state.last_contact != today:
+            self._state.note_contact(today)
+        if self._state.last_error is not None:
+            self._state.note_error(None)
+        if self._trouble is not None:
+            log.info("contact made")
+        self._trouble = None
+        self._backoff.reset()
+
+    def _note_trouble(self, trouble: str, detail: str, pause_s: float) -> None:
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        log.warning(
+            "no contact",
+            extra={"reason": trouble, "detail": detail, "next_try_in_s": round(pause_s)},
+        )
+        with suppress(OutboxError):  # the store may be the very thing that failed
+            self._state.note_error(trouble)
+
+    def _near(self, span_s: float) -> float:
+        """A span a little shorter by chance, so that a fleet does not come all at once."""
+        return self._random.uniform(0.8 * span_s, span_s)
