@@ -1,0 +1,1 @@
+"""The kiosk's durable, encrypted log, and what its two processes tell each other through it."""

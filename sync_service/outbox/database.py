@@ -1,0 +1,415 @@
+"""The store: one encrypted SQLite file that the kiosk and its agent share.
+
+SQLCipher under a raw key, WAL, synchronous=FULL: what was committed survives a power cut. A store
+is made whole elsewhere and then put in its place, so a file that is there is a store, or is
+refused by a named error before anything is written to it.
+
+::
+
+    OutboxError
+    ├── MalformedKeyError       no key can be read there: mend the credential
+    ├── PlaintextStoreError     not encrypted: move the file away, keep it, ask who made it
+    ├── WrongKeyError           wrong key, or not a store: bring the right key
+    ├── DamagedStoreError       pages are damaged: keep all its files, start a new store
+    ├── FullDiskError           no space: nothing was written; try again when there is some
+    ├── NewerStoreError         made by a newer version: install that version
+    ├── BusyStoreError          another process held the lock for too long: try again
+    ├── StoreUnavailableError   folder missing, read-only, failing card: mend it, try again
+    ├── UnstampedError          no stamp was given to this store: call `State.begin`
+    └── DamagedIdentityError    the identity doesn't open: bring the right key, or enrol anew
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Literal, Self
+
+import sqlcipher3.dbapi2 as sqlcipher
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.pool import QueuePool
+
+from sync_service.contract.chain import first_link
+from sync_service.contract.sealing import LOG_ID_LENGTH, MAX_SEALED_LENGTH
+
+KEY_LENGTH: Final = 32
+BUSY_TIMEOUT_S: Final = 10.0
+"""How long a writer waits for the other process; a card's fsync can take seconds."""
+
+_PLAINTEXT: Final = b"SQLite format 3\x00"
+_HEX_KEY: Final = re.compile(rb"([0-9A-Fa-f]{64})\r?\n?")
+_WRITING: Final = "writing"
+
+
+class OutboxError(Exception):
+    """The store, the key or the identity can't be used; the kinds below say what to do."""
+
+
+class MalformedKeyError(OutboxError):
+    """The credential can't be read or holds no key. Mend it; no store was touched."""
+
+
+class PlaintextStoreError(OutboxError):
+    """The file is an unencrypted database. Move it away and keep it; find out who made it."""
+
+
+class WrongKeyError(OutboxError):
+    """The key is wrong, or the file is no store, or its very first page is damaged.
+
+    SQLCipher can't tell these apart. Bring the key the store was made with; the file is as it was.
+    """
+
+
+class DamagedStoreError(OutboxError):
+    """Part of the store can't be read back as it was written.
+
+    Keep all its files for the central team, then let the kiosk begin a new store.
+    """
+
+
+class FullDiskError(OutboxError):
+    """There is no space left. Nothing of the transaction was kept; try again when there is some."""
+
+
+class NewerStoreError(OutboxError):
+    """A newer version of the software made the store. Install that version; nothing was changed."""
+
+
+class BusyStoreError(OutboxError):
+    """Another process held the lock for longer than the busy timeout. Try again."""
+
+
+class StoreUnavailableError(OutboxError):
+    """The folder is missing, read-only or not ours, or the card fails. Mend it and try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKey:
+    """The key of a store: 32 raw bytes, never a passphrase. ``secret`` is shown nowhere.
+
+    Raises:
+        MalformedKeyError: not 32 bytes.
+    """
+
+    secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.secret) != KEY_LENGTH:
+            raise MalformedKeyError(f"a store's key is {KEY_LENGTH} bytes")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The key in a credential file: 64 hexadecimal digits on a line, or 32 raw bytes.
+
+        Raises:
+            MalformedKeyError: the file can't be read, or holds neither.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise MalformedKeyError(f"{path}: can't be read: {error.strerror}") from None
+        if len(data) == KEY_LENGTH:
+            return cls(data)
+        if digits := _HEX_KEY.fullmatch(data):
+            return cls(bytes.fromhex(digits[1].decode()))
+        raise MalformedKeyError(
+            f"{path}: must hold 64 hexadecimal digits, or {KEY_LENGTH} raw bytes"
+        )
+
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        # A store begins with one log; after a fork it goes on with a new one. The newest is in use.
+        """
+        CREATE TABLE log (
+            number INTEGER PRIMARY KEY,
+            log_id BLOB NOT NULL UNIQUE CHECK (length(log_id) = 16),
+            head_seq INTEGER NOT NULL CHECK (head_seq >= 0),
+            head_link BLOB NOT NULL CHECK (length(head_link) = 32),
+            settled_seq INTEGER NOT NULL CHECK (settled_seq BETWEEN 0 AND head_seq)
+        ) STRICT
+        """,
+        # One tree, in the order of the log: a put writes no index but that of what waits.
+        f"""
+        CREATE TABLE record (
+            log INTEGER NOT NULL REFERENCES log (number),
+            seq INTEGER NOT NULL CHECK (seq > 0),
+            previous BLOB NOT NULL CHECK (length(previous) = 32),
+            sealed BLOB NOT NULL CHECK (length(sealed) BETWEEN 1 AND {MAX_SEALED_LENGTH}),
+            half_day INTEGER NOT NULL CHECK (half_day >= 0),
+            state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'quarantined')),
+            outcome INTEGER,
+            settled_day TEXT CHECK (length(settled_day) = 10),
+            PRIMARY KEY (log, seq),
+            CHECK ((state = 'waiting') = (outcome IS NULL)),
+            CHECK ((state = 'waiting') = (settled_day IS NULL))
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX record_waiting ON record (log, seq, half_day) WHERE state = 'waiting'",
+        # signed_by is the publishing key that was in force when it was taken.
+        """
+        CREATE TABLE publication (
+            kind TEXT NOT NULL,
+            serial INTEGER NOT NULL CHECK (serial > 0),
+            signed BLOB NOT NULL,
+            signed_by BLOB NOT NULL,
+            PRIMARY KEY (kind, serial)
+        ) STRICT
+        """,
+        # A record counts at most 65535 of each; a clock that stands still in time could pass it.
+        """
+        CREATE TABLE day (
+            day TEXT PRIMARY KEY CHECK (length(day) = 10),
+            minutes_available INTEGER NOT NULL CHECK (minutes_available BETWEEN 0 AND 65535),
+            minutes_out_of_service INTEGER NOT NULL
+                CHECK (minutes_out_of_service BETWEEN 0 AND 65535),
+            sessions_begun INTEGER NOT NULL CHECK (sessions_begun BETWEEN 0 AND 65535)
+        ) STRICT
+        """,
+        "CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT",
+    ),
+)
+"""What brings a store from one version to the next: statements of one transaction each.
+
+Expand only: what an older version reads and writes stays as it is.
+"""
+
+
+def open_store(path: Path, key: StoreKey, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """Open the store at ``path``, or make it if nothing is there.
+
+    A store that can't be opened is left byte for byte as it was.
+
+    Raises:
+        OutboxError: one of its kinds; each says what to do.
+    """
+    with naming_file_errors(path):
+        if not path.exists():
+            _create(path, key)
+        _examine(path, key, busy_timeout_s)
+    engine = _engine(path, key, busy_timeout_s, "rw")
+    _migrate(engine)
+    return engine
+
+
+def writing(engine: Engine) -> AbstractContextManager[Connection]:
+    """A transaction that holds the write lock from its beginning; commits at the end of `with`."""
+    return engine.execution_options(**{_WRITING: True}).begin()
+
+
+def reading(engine: Engine) -> AbstractContextManager[Connection]:
+    """A transaction that sees the store as it stands at its first statement, and writes nothing."""
+    return engine.connect()
+
+
+@contextmanager
+def naming_file_errors(path: Path) -> Iterator[None]:
+    """Tell of a failure to read or write files around ``path`` by this package's errors.
+
+    Raises:
+        FullDiskError: no space.
+        StoreUnavailableError: anything else that the operating system refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise FullDiskError(_FULL.message(path)) from error
+        raise StoreUnavailableError(f"{_UNAVAILABLE.message(path)}: {error.strerror}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _create(path: Path, key: StoreKey) -> None:
+    """Make a whole store and link it into place; of two processes at once, the first one wins."""
+    log = _log_beside(path)
+    if log.exists():
+        # SQLite would take this log of latest changes for the new store's own.
+        raise DamagedStoreError(
+            f"{path}: is gone, but {log.name} is there, and holds records: bring the store back"
+        )
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        fresh = Path(folder) / path.name
+        fresh.touch(mode=0o600)  # its -wal and -shm take after it
+        engine = _engine(fresh, key, BUSY_TIMEOUT_S, "rw")
+        try:
+            _migrate(engine)
+            with writing(engine) as connection:
+                _begin_log(connection)
+        finally:
+            engine.dispose()  # the last one out writes everything into the one file
+        try:
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            return
+        sync_folder(path.parent)
+
+
+def _examine(path: Path, key: StoreKey, busy_timeout_s: float) -> None:
+    """Refuse what is not our store, without writing to it.
+
+    Hence the read-only connection: even under a wrong key, an ordinary one would write the latest
+    changes back from the -wal file when it closes.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(_PLAINTEXT))
+    if not start:
+        raise DamagedStoreError(f"{path}: is empty; keep all its files, and start a new store")
+    if start == _PLAINTEXT:
+        raise PlaintextStoreError(
+            f"{path}: is not encrypted; move it away, keep it, and find out who made it"
+        )
+    engine = _engine(path, key, busy_timeout_s, "ro")
+    try:
+        with reading(engine) as connection:
+            version = _version(connection)
+    finally:
+        engine.dispose()
+    if version > len(MIGRATIONS):
+        raise NewerStoreError(
+            f"{path}: is of version {version}, this software knows {len(MIGRATIONS)}:"
+            " install the newer software"
+        )
+
+
+def _log_beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _migrate(engine: Engine) -> None:
+    while True:
+        with writing(engine) as connection:
+            version = _version(connection)
+            if version == len(MIGRATIONS):
+                return
+            for statement in MIGRATIONS[version]:
+                connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(f"PRAGMA user_version = {version + 1}")
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def _begin_log(connection: Connection) -> None:
+    log_id = os.urandom(LOG_ID_LENGTH)
+    connection.execute(
+        text(
+            "INSERT INTO log (log_id, head_seq, head_link, settled_seq)"
+            " VALUES (:log_id, 0, :link, 0)"
+        ),
+        {"log_id": log_id, "link": first_link(log_id)},
+    )
+
+
+def _engine(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw", "ro"]) -> Engine:
+    def connect() -> Any:
+        return _connect(path, key, busy_timeout_s, mode)
+
+    engine = create_engine(
+        "sqlite://",
+        module=sqlcipher,
+        creator=connect,
+        # Open connections are kept and lent to whichever thread asks: the dialect's own choice
+        # keeps one a thread and never closes it, and with none kept, every transaction would end
+        # as the last one out and write the whole -wal back.
+        poolclass=QueuePool,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITING, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    @event.listens_for(engine, "handle_error")
+    def name_error(context: ExceptionContext) -> OutboxError | None:
+        code = getattr(context.original_exception, "sqlite_errorcode", 0)
+        fault = _FAULTS.get(code) or _FAULTS.get(code & 0xFF)
+        if fault is None:
+            return None
+        # A connection that met a damaged page or a failing card is of no more use.
+        context.is_disconnect = fault.ends_connection
+        return fault.error(fault.message(path))
+
+    return engine
+
+
+def _connect(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw", "ro"]) -> Any:
+    connection = sqlcipher.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=busy_timeout_s,
+        isolation_level=None,  # we say BEGIN ourselves
+        check_same_thread=False,  # the pool lends a connection to one thread at a time
+    )
+    try:
+        for pragma in (
+            "cipher_log_level = NONE",  # before all else: it writes pages to stderr otherwise
+            f"key = \"x'{key.secret.hex()}'\"",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "secure_delete = ON",
+            "temp_store = MEMORY",  # a temporary file would not be encrypted
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlcipher.Error:
+        connection.close()
+        raise
+    return connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What one of SQLite's error codes means here."""
+
+    error: type[OutboxError]
+    advice: str
+    ends_connection: bool = False
+
+    def message(self, path: Path) -> str:
+        return f"{path}: {self.advice}"
+
+
+_UNAVAILABLE: Final = _Fault(
+    StoreUnavailableError,
+    "can't be read or written; see that its folder is there and ours, and that the card is sound",
+    ends_connection=True,
+)
+_FULL: Final = _Fault(FullDiskError, "no space is left; free some, nothing else is lost")
+_BUSY: Final = _Fault(BusyStoreError, "another process held the lock for too long; try again")
+
+# By extended code where it says more than its primary one, else by the primary code.
+_FAULTS: Final[dict[int, _Fault]] = {
+    sqlcipher.SQLITE_NOTADB: _Fault(
+        WrongKeyError,
+        "the key is wrong, or this is no store, or its first page is damaged; bring the right key",
+        ends_connection=True,
+    ),
+    sqlcipher.SQLITE_CORRUPT: _Fault(
+        DamagedStoreError,
+        "is damaged; keep all its files, and start a new store",
+        ends_connection=True,
+    ),
+    sqlcipher.SQLITE_FULL: _FULL,
+    sqlcipher.SQLITE_IOERR | 19 << 8: _FULL,  # SHMSIZE: the -shm file could not grow
+    sqlcipher.SQLITE_BUSY: _BUSY,
+    sqlcipher.SQLITE_READONLY: _UNAVAILABLE,
+    sqlcipher.SQLITE_CANTOPEN: _UNAVAILABLE,
+    sqlcipher.SQLITE_IOERR: _UNAVAILABLE,
+    sqlcipher.SQLITE_PERM: _UNAVAILABLE,
+    sqlcipher.SQLITE_PROTOCOL: _UNAVAILABLE,
+}

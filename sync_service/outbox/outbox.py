@@ -1,0 +1,249 @@
+"""The outbox: the kiosk's append-only log of sealed records, and how far it is delivered.
+
+::
+
+    put         settle: held              purge
+    ────▶ waiting ───────▶ delivered ───────────▶ gone
+            ▲ │ ▲              │
+            │ │ └──────────────┘ offer_again
+            │ │ settle: refused
+            │ └──────────▶ quarantined
+            └──────────────────┘ offer_again
+
+Nothing else deletes. The chain goes on over what was purged: each record keeps the link before it,
+and the log its head.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from sync_service.contract.chain import Head, digest, link
+from sync_service.contract.record import day_of
+from sync_service.contract.wire import Recorded
+from sync_service.outbox.database import reading, writing
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive waiting records of one log, the first of them ``first_seq``.
+
+    ``previous`` is the link before the first: what a batch is made of.
+    """
+
+    log_id: bytes
+    first_seq: int
+    previous: bytes
+    sealed: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far the log in use has come, and what waits.
+
+    ``settled_seq`` is the newest seq that a receipt settled, ``oldest_held_seq`` the oldest still
+    kept; 0 where there is none. ``depth`` counts the waiting records of all logs, and
+    ``oldest_waiting`` is the day of the one to be delivered first.
+    """
+
+    log_id: bytes
+    head: Head
+    settled_seq: int
+    oldest_held_seq: int
+    depth: int
+    oldest_waiting: date | None
+
+
+class Outbox:
+    """The log in a store, from the kiosk's `put` to the agent's `settle`.
+
+    Every method may raise an `OutboxError`; then nothing was changed, unless the commit itself
+    failed: its result may be there all the same. Each may be called again safely.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def log_id(self) -> bytes:
+        """The id of the log in use: what a record must be sealed for."""
+        with reading(self._engine) as connection:
+            return bytes(_log_in_use(connection).log_id)
+
+    def put(self, sealed: bytes, half_day: int) -> int:
+        """Append a sealed record; when this returns, it survives a power cut. Gives its seq.
+
+        ``half_day`` is that of the record's moment. Putting the newest record once more changes
+        nothing, so that a put whose result was not learned can be repeated.
+        """
+        with writing(self._engine) as connection:
+            return _append(connection, sealed, half_day)
+
+    def put_day(self, sealed: bytes, half_day: int, day: date) -> None:
+        """Append a sealed day record and drop that day's counters, in one.
+
+        Does nothing if the day has no counters: its record was put before.
+        """
+        with writing(self._engine) as connection:
+            counted = connection.execute(
+                text("DELETE FROM day WHERE day = :day"), {"day": day.isoformat()}
+            )
+            if counted.rowcount:
+                _append(connection, sealed, half_day)
+
+    def next_run(self, limit: int, max_length: int, hold: int | None) -> Run | None:
+        """The records to deliver next: the first that wait, of the oldest log with any.
+
+        At most ``limit`` records and ``max_length`` bytes of them, but one at least; it ends where
+        a seq is not waiting, and before the first record of the half-day ``hold``, which no later
+        record of its log overtakes. `None`: nothing is due.
+        """
+        with reading(self._engine) as connection:
+            waiting = connection.execute(
+                text(
+                    "SELECT log_id, seq, previous, sealed, half_day"
+                    " FROM record JOIN log ON log.number = record.log"
+                    " WHERE state = 'waiting'"
+                    " AND log = (SELECT min(log) FROM record WHERE state = 'waiting')"
+                    " ORDER BY seq LIMIT :limit"
+                ),
+                {"limit": limit},
+            ).all()
+        due: list[Row[tuple[bytes, int, bytes, bytes, int]]] = []
+        length = 0
+        for record in waiting:
+            length += len(record.sealed)
+            if record.half_day == hold:
+                break
+            if due and (record.seq != due[-1].seq + 1 or length > max_length):
+                break
+            due.append(record)
+        if not due:
+            return None
+        return Run(
+            log_id=due[0].log_id,
+            first_seq=due[0].seq,
+            previous=due[0].previous,
+            sealed=tuple(record.sealed for record in due),
+        )
+
+    def settle(
+        self, log_id: bytes, first_seq: int, outcomes: Sequence[Recorded], day: date
+    ) -> None:
+        """Apply a receipt's outcomes, one a record from ``first_seq`` on.
+
+        What the collector holds is delivered as of ``day``, what it refused is quarantined. Only
+        waiting records change, so that settling twice is settling once.
+        """
+        settled = [
+            {
+                "log_id": log_id,
+                "seq": seq,
+                "state": "delivered" if outcome.held else "quarantined",
+                "outcome": int(outcome),
+                "day": day.isoformat(),
+            }
+            for seq, outcome in enumerate(outcomes, start=first_seq)
+        ]
+        with writing(self._engine) as connection:
+            connection.execute(
+                text(
+                    "UPDATE record SET state = :state, outcome = :outcome, settled_day = :day"
+                    " WHERE log = (SELECT number FROM log WHERE log_id = :log_id)"
+                    " AND seq = :seq AND state = 'waiting'"
+                ),
+                settled,
+            )
+            connection.execute(
+                text(
+                    "UPDATE log SET settled_seq = max(settled_seq, :last_seq)"
+                    " WHERE log_id = :log_id"
+                ),
+                {"log_id": log_id, "last_seq": first_seq + len(outcomes) - 1},
+            )
+
+    def offer_again(self, log_id: bytes, first_seq: int, last_seq: int) -> int:
+        """Let what is still held of a range of seq, ends included, wait once more; how many do."""
+        with writing(self._engine) as connection:
+            again = connection.execute(
+                text(
+                    "UPDATE record SET state = 'waiting', outcome = NULL, settled_day = NULL"
+                    " WHERE log = (SELECT number FROM log WHERE log_id = :log_id)"
+                    " AND seq BETWEEN :first_seq AND :last_seq AND state <> 'waiting'"
+                ),
+                {"log_id": log_id, "first_seq": first_seq, "last_seq": last_seq},
+            )
+            return again.rowcount
+
+    def purge(self, before: date) -> int:
+        """Delete what was delivered before a day, and nothing else; how many records that were."""
+        with writing(self._engine) as connection:
+            purged = connection.execute(
+                text("DELETE FROM record WHERE state = 'delivered' AND settled_day < :before"),
+                {"before": before.isoformat()},
+            )
+            return purged.rowcount
+
+    def extent(self) -> Extent:
+        """How far the log in use has come, and what waits, at one moment."""
+        with reading(self._engine) as connection:
+            log = _log_in_use(connection)
+            oldest_held_seq = connection.execute(
+                text("SELECT min(seq) FROM record WHERE log = :log"), {"log": log.number}
+            ).scalar_one()
+            depth = connection.execute(
+                text("SELECT count(*) FROM record WHERE state = 'waiting'")
+            ).scalar_one()
+            first_half_day = connection.execute(
+                text(
+                    "SELECT half_day FROM record WHERE state = 'waiting' ORDER BY log, seq LIMIT 1"
+                )
+            ).scalar()
+        return Extent(
+            log_id=log.log_id,
+            head=Head(log.head_seq, log.head_link),
+            settled_seq=log.settled_seq,
+            oldest_held_seq=oldest_held_seq or 0,
+            depth=depth,
+            oldest_waiting=None if first_half_day is None else day_of(first_half_day),
+        )
+
+
+def _log_in_use(connection: Connection) -> Row[tuple[int, bytes, int, bytes, int]]:
+    return connection.execute(
+        text(
+            "SELECT number, log_id, head_seq, head_link, settled_seq"
+            " FROM log ORDER BY number DESC LIMIT 1"
+        )
+    ).one()
+
+
+def _append(connection: Connection, sealed: bytes, half_day: int) -> int:
+    log = _log_in_use(connection)
+    newest = connection.execute(
+        text("SELECT sealed FROM record WHERE log = :log AND seq = :seq"),
+        {"log": log.number, "seq": log.head_seq},
+    ).scalar()
+    if newest == sealed:
+        return int(log.head_seq)
+    head = Head(log.head_seq + 1, link(log.head_link, log.head_seq + 1, digest(sealed)))
+    connection.execute(
+        text(
+            "INSERT INTO record (log, seq, previous, sealed, half_day, state)"
+            " VALUES (:log, :seq, :previous, :sealed, :half_day, 'waiting')"
+        ),
+        {
+            "log": log.number,
+            "seq": head.seq,
+            "previous": log.head_link,
+            "sealed": sealed,
+            "half_day": half_day,
+        },
+    )
+    connection.execute(
+        text("UPDATE log SET head_seq = :seq, head_link = :link WHERE number = :log"),
+        {"log": log.number, "seq": head.seq, "link": head.link},
+    )
+    return head.seq

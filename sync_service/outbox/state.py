@@ -1,0 +1,382 @@
+"""What the kiosk and its agent tell each other through the store: all but the records.
+
+The publications in force, begun from the stamp; the counters of each day until its record is put;
+and the agent's few facts.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Final, Self
+
+from sqlalchemy import Connection, Engine, text
+
+from sync_service.contract.error import ContractError, StaleError
+from sync_service.contract.publication import (
+    Assignment,
+    Keys,
+    Publication,
+    PublicationKind,
+    Replies,
+    key_document,
+    parse_key,
+)
+from sync_service.contract.questionnaire import Questionnaire
+from sync_service.contract.signing import VerifyingKey
+from sync_service.contract.stamp import Stamp, StampError
+from sync_service.outbox.database import OutboxError, reading, writing
+
+_MOST: Final = 65535  # that a day record counts to
+
+
+class ForeignPublicationError(ContractError):
+    """A publication that is meant for another kiosk, site or questionnaire; don't use it."""
+
+
+class ForeignStampError(StampError):
+    """The stamp is of another centre than the store's. Stamp the kiosk anew, or empty its store."""
+
+
+class UnstampedError(OutboxError):
+    """No stamp was ever given to this store. Call `State.begin` with one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The publications in force: the questionnaire is the one assigned, the replies the site's."""
+
+    questionnaire: Publication
+    assignment: Publication
+    keys: Publication
+    replies: Publication | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """What was counted of one day, by the date of the kiosk's clock at the site."""
+
+    day: date
+    minutes_available: int
+    minutes_out_of_service: int
+    sessions_begun: int
+
+
+class State:
+    """What the two processes of a kiosk share beside the log.
+
+    Every method may raise an `OutboxError`. Those that need a stamp to have been given raise
+    `UnstampedError` before.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def begin(self, stamp: Stamp) -> None:
+        """Start under a stamp: take what it holds that is newer. Safe at every start.
+
+        A stamp with another id moves the kiosk: it starts from that stamp's publications.
+
+        Raises:
+            ForeignStampError: its publishing key is neither the one in force nor the one that
+                the store began with. Nothing was changed.
+        """
+        with writing(self._engine) as connection:
+            shelf = _Shelf.load(connection)
+            anchor = key_document(stamp.publishing_key)
+            if shelf.keys is not None and anchor not in (
+                key_document(shelf.publishing_key),
+                _fact(connection, "anchor"),
+            ):
+                raise ForeignStampError(
+                    "the stamp is signed by another centre than the one this store belongs to:"
+                    " stamp the kiosk anew, or give it an empty store"
+                )
+            moved = stamp.stamp_id != _fact(connection, "stamp_id")
+            begun = _Shelf(keys=shelf.keys) if moved else shelf
+            for signed in (stamp.keys, stamp.assignment, stamp.questionnaire):
+                # What was published since the stamp was made stays.
+                with suppress(StaleError, ForeignPublicationError):
+                    begun = begun.take(_Taken.verify(signed, stamp.publishing_key), stamp.stamp_id)
+            _set_fact(connection, "stamp_id", stamp.stamp_id)
+            _set_fact(connection, "anchor", anchor)
+            if begun != shelf:
+                begun.save(connection)
+
+    def take(self, signed: bytes) -> Publication:
+        """Take a publication, if it is signed, newer, and meant for this kiosk.
+
+        New keys verify whatever is taken after them. An assignment that asks another
+        questionnaire is in force once that questionnaire is held too.
+
+        Raises:
+            SignatureError: the publishing key in force did not sign it.
+            MalformedError: signed, but not a publication of this version.
+            StaleError: its serial is not above that of the one it would replace.
+            ForeignPublicationError: meant for another kiosk, another site, or a questionnaire
+                that is not assigned.
+        """
+        with writing(self._engine) as connection:
+            shelf = _Shelf.load(connection)
+            taken = _Taken.verify(signed, shelf.publishing_key)
+            shelf.take(taken, _fact(connection, "stamp_id")).save(connection)
+        return taken.publication
+
+    def publications(self) -> Held:
+        """The publications in force."""
+        with reading(self._engine) as connection:
+            return _Shelf.load(connection).in_force()
+
+    def serials(self) -> dict[PublicationKind, int]:
+        """The serial held of each kind, for the newest assignment: what the collector is told.
+
+        A kind is left out while nothing that fits that assignment is held.
+        """
+        with reading(self._engine) as connection:
+            return _Shelf.load(connection).serials()
+
+    def revision(self) -> int:
+        """A number that rises whenever the publications change; cheap to ask for."""
+        with reading(self._engine) as connection:
+            return _fact(connection, "revision") or 0
+
+    def count_minutes(self, day: date, available: int, out_of_service: int) -> None:
+        """Add minutes in which the kiosk could be answered, or said it was out of service."""
+        with writing(self._engine) as connection:
+            _count(connection, DayCount(day, available, out_of_service, 0))
+
+    def count_session(self, day: date) -> None:
+        """Add a session begun."""
+        with writing(self._engine) as connection:
+            _count(connection, DayCount(day, 0, 0, 1))
+
+    def finished_days(self, before: date) -> list[DayCount]:
+        """What was counted of the days before one, oldest first; see `Outbox.put_day`."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                text("SELECT * FROM day WHERE day < :before ORDER BY day"),
+                {"before": before.isoformat()},
+            ).all()
+        return [
+            DayCount(
+                date.fromisoformat(row.day),
+                row.minutes_available,
+                row.minutes_out_of_service,
+                row.sessions_begun,
+            )
+            for row in rows
+        ]
+
+    @property
+    def last_error(self) -> str | None:
+        """The short code of what last went wrong at the agent, until something went well."""
+        with reading(self._engine) as connection:
+            code: str | None = _fact(connection, "last_error")
+        return code
+
+    def note_error(self, code: str | None) -> None:
+        """Keep the short code of what went wrong; `None` when all is well again."""
+        with writing(self._engine) as connection:
+            _set_fact(connection, "last_error", code)
+
+    @property
+    def last_contact(self) -> date | None:
+        """The day on which the collector last answered."""
+        with reading(self._engine) as connection:
+            day = _fact(connection, "last_contact")
+        return None if day is None else date.fromisoformat(day)
+
+    def note_contact(self, day: date) -> None:
+        """Keep the day on which the collector answered."""
+        with writing(self._engine) as connection:
+            _set_fact(connection, "last_contact", day.isoformat())
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A publication as it is stored: its signed bytes, and the key they were verified by."""
+
+    signed: bytes
+    signed_by: VerifyingKey
+    publication: Publication
+
+    @classmethod
+    def verify(cls, signed: bytes, key: VerifyingKey) -> Self:
+        return cls(signed, key, Publication.verify(signed, key))
+
+    def instead_of(self, held: "_Taken | None") -> Self:
+        """This publication, if it may replace the one held."""
+        if held is not None and self.publication.serial <= held.publication.serial:
+            kind, serial = self.publication.kind.value, self.publication.serial
+            raise StaleError(f"{kind} {serial}: {held.publication.serial} is held already")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """The publications a store keeps: the newest of each kind, for records need no older ones.
+
+    A serial rises within what it replaces: the assignments of a stamp, the versions of one
+    questionnaire, the replies of one site. While the newest ``assignment`` waits for its
+    questionnaire, the one ``before`` it is kept too, and in force.
+    """
+
+    keys: _Taken | None = None
+    assignment: _Taken | None = None
+    before: _Taken | None = None
+    questionnaire: _Taken | None = None
+    replies: _Taken | None = None
+
+    @classmethod
+    def load(cls, connection: Connection) -> Self:
+        shelf = cls()
+        for row in connection.execute(text("SELECT * FROM publication ORDER BY kind, serial")):
+            taken = _Taken.verify(row.signed, parse_key(row.signed_by))
+            if row.kind == PublicationKind.ASSIGNMENT:
+                shelf = replace(shelf, before=shelf.assignment, assignment=taken)
+            else:
+                shelf = replace(shelf, **{row.kind: taken})
+        return shelf
+
+    def save(self, connection: Connection) -> None:
+        connection.execute(text("DELETE FROM publication"))
+        connection.execute(
+            text(
+                "INSERT INTO publication (kind, serial, signed, signed_by)"
+                " VALUES (:kind, :serial, :signed, :signed_by)"
+            ),
+            [
+                {
+                    "kind": taken.publication.kind.value,
+                    "serial": taken.publication.serial,
+                    "signed": taken.signed,
+                    "signed_by": key_document(taken.signed_by),
+                }
+                for taken in self
+            ],
+        )
+        _set_fact(connection, "revision", (_fact(connection, "revision") or 0) + 1)
+
+    def __iter__(self) -> Iterator[_Taken]:
+        everything = (self.keys, self.assignment, self.before, self.questionnaire, self.replies)
+        return (taken for taken in everything if taken is not None)
+
+    @property
+    def publishing_key(self) -> VerifyingKey:
+        """The key in force for publications."""
+        match self.keys:
+            case _Taken(publication=Publication(body=Keys() as keys)):
+                return keys.publishing
+        raise UnstampedError("no stamp was given to this store yet")
+
+    def take(self, taken: _Taken, stamp_id: bytes) -> Self:
+        """The shelf with a publication put in its place."""
+        match taken.publication.body:
+            case Keys():
+                return replace(self, keys=taken.instead_of(self.keys))
+            case Assignment() as assigned:
+                if assigned.stamp_id != stamp_id:
+                    raise ForeignPublicationError("the assignment is meant for another kiosk")
+                waits = self._questionnaire_of(assigned) is None
+                return replace(
+                    self,
+                    assignment=taken.instead_of(self.assignment),
+                    before=(self.before or self.assignment) if waits else None,
+                )
+            case Questionnaire() as questionnaire:
+                assigned = _assigned(self.assignment)
+                if questionnaire.id != assigned.questionnaire:
+                    raise ForeignPublicationError(
+                        f"the questionnaire is {questionnaire.id}, and {assigned.questionnaire}"
+                        " is assigned"
+                    )
+                held = self._questionnaire_of(assigned)
+                return replace(self, questionnaire=taken.instead_of(held), before=None)
+            case Replies() as replies:
+                assigned = _assigned(self.assignment)
+                if replies.site != assigned.site:
+                    raise ForeignPublicationError("the replies are meant for another site")
+                return replace(self, replies=taken.instead_of(self._replies_to(assigned)))
+
+    def in_force(self) -> Held:
+        """What the kiosk goes by."""
+        assignment = self.before or self.assignment
+        if assignment is None or self.keys is None or self.questionnaire is None:
+            raise UnstampedError("no stamp was given to this store yet")
+        replies = self._replies_to(_assigned(assignment))
+        return Held(
+            questionnaire=self.questionnaire.publication,
+            assignment=assignment.publication,
+            keys=self.keys.publication,
+            replies=None if replies is None else replies.publication,
+        )
+
+    def serials(self) -> dict[PublicationKind, int]:
+        """The serials of what fits the newest assignment."""
+        assigned = _assigned(self.assignment)
+        fitting = _Shelf(
+            keys=self.keys,
+            assignment=self.assignment,
+            questionnaire=self._questionnaire_of(assigned),
+            replies=self._replies_to(assigned),
+        )
+        return {taken.publication.kind: taken.publication.serial for taken in fitting}
+
+    def _questionnaire_of(self, assigned: Assignment) -> _Taken | None:
+        match self.questionnaire:
+            case _Taken(publication=Publication(body=Questionnaire(id=assigned.questionnaire))):
+                return self.questionnaire
+        return None
+
+    def _replies_to(self, assigned: Assignment) -> _Taken | None:
+        match self.replies:
+            case _Taken(publication=Publication(body=Replies(site=assigned.site))):
+                return self.replies
+        return None
+
+
+def _assigned(assignment: _Taken | None) -> Assignment:
+    match assignment:
+        case _Taken(publication=Publication(body=Assignment() as assigned)):
+            return assigned
+    raise UnstampedError("no stamp was given to this store yet")
+
+
+def _count(connection: Connection, counted: DayCount) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO day (day, minutes_available, minutes_out_of_service, sessions_begun)"
+            " VALUES (:day, :available, :out_of_service, :sessions)"
+            " ON CONFLICT (day) DO UPDATE SET"
+            " minutes_available = min(:most, minutes_available + :available),"
+            " minutes_out_of_service = min(:most, minutes_out_of_service + :out_of_service),"
+            " sessions_begun = min(:most, sessions_begun + :sessions)"
+        ),
+        {
+            "day": counted.day.isoformat(),
+            "available": counted.minutes_available,
+            "out_of_service": counted.minutes_out_of_service,
+            "sessions": counted.sessions_begun,
+            "most": _MOST,
+        },
+    )
+
+
+def _fact(connection: Connection, name: str) -> Any:
+    return connection.execute(
+        text("SELECT value FROM fact WHERE name = :name"), {"name": name}
+    ).scalar()
+
+
+def _set_fact(connection: Connection, name: str, value: bytes | str | int | None) -> None:
+    """Keep a fact; `None` forgets it."""
+    if value is None:
+        connection.execute(text("DELETE FROM fact WHERE name = :name"), {"name": name})
+    else:
+        connection.execute(
+            text(
+                "INSERT INTO fact (name, value) VALUES (:name, :value)"
+                " ON CONFLICT (name) DO UPDATE SET value = :value"
+            ),
+            {"name": name, "value": value},
+        )
