@@ -236,7 +236,7 @@ response = Table(
     Column("offered", Text, nullable=False),  # item codes with spaces between, in their order
     Column("skipped", Text, nullable=False),
 )
-Index("response_by_id", response.c.record_id, response.c.log_id)
+Index("response_by_id", response.c.record_id, response.c.log_id, unique=True)
 
 answer = Table(
     "answer",
@@ -261,7 +261,7 @@ verdict = Table(
     Column("reply", BigInteger, nullable=False),
     Column("fairness", SmallInteger, nullable=False),
 )
-Index("verdict_by_id", verdict.c.record_id, verdict.c.log_id)
+Index("verdict_by_id", verdict.c.record_id, verdict.c.log_id, unique=True)
 
 day = Table(
     "day",
@@ -271,4 +271,4 @@ day = Table(
     Column("minutes_out_of_service", Integer, nullable=False),
     Column("sessions_begun", Integer, nullable=False),
 )
-Index("day_by_id", day.c.record_id, day.c.log_id)
+Index("day_by_id", day.c.record_id, day.c.log_id, unique=True)

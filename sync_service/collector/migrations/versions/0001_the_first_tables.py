@@ -172,7 +172,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("log_id", "branch", "seq"),
     )
-    op.create_index("day_by_id", "day", ["record_id", "log_id"], unique=False)
+    op.create_index("day_by_id", "day", ["record_id", "log_id"], unique=True)
     op.create_table(
         "response",
         sa.Column("log_id", sa.LargeBinary(), nullable=False),
@@ -202,7 +202,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("log_id", "branch", "seq"),
     )
-    op.create_index("response_by_id", "response", ["record_id", "log_id"], unique=False)
+    op.create_index("response_by_id", "response", ["record_id", "log_id"], unique=True)
     op.create_table(
         "verdict",
         sa.Column("log_id", sa.LargeBinary(), nullable=False),
@@ -225,7 +225,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("log_id", "branch", "seq"),
     )
-    op.create_index("verdict_by_id", "verdict", ["record_id", "log_id"], unique=False)
+    op.create_index("verdict_by_id", "verdict", ["record_id", "log_id"], unique=True)
     op.create_table(
         "answer",
         sa.Column("log_id", sa.LargeBinary(), nullable=False),
