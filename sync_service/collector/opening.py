@@ -1,0 +1,517 @@
+"""Opening: sealed records become responses, verdicts and days. It needs the private key.
+
+Intake keeps what it can't read; only here is a record seen. What can't be used stays sealed with
+its outcome, is counted, and can be opened again when its key or its publication has come. Every
+chunk is written in one short transaction, so opening may be killed at any instant, and several
+openers may run at once.
+"""
+
+import asyncio
+import hmac
+import json
+import logging
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    Row,
+    Table,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from sync_service.collector import tables
+from sync_service.collector.database import reading, writing
+from sync_service.collector.published import Published
+from sync_service.collector.tables import Opening
+from sync_service.contract.codec import Value
+from sync_service.contract.error import MalformedError, UnknownKeyError, UnopenableError
+from sync_service.contract.publication import Assignment, Replies
+from sync_service.contract.questionnaire import Questionnaire
+from sync_service.contract.record import (
+    DayRecord,
+    Moment,
+    Record,
+    Response,
+    Verdict,
+    decode_record,
+    half_day_of,
+)
+from sync_service.contract.sealing import OpeningKey, read_header
+from sync_service.contract.signing import VerifyingKey
+
+CHUNK: Final = 500
+"""How many records are opened and written at a time."""
+
+REOPENABLE: Final = frozenset(outcome for outcome in Opening if outcome >= Opening.UNKNOWN_KEY)
+"""The outcomes of records that stayed sealed."""
+
+RECORD_ID_LENGTH: Final = 16
+
+_RECORD_ID: Final = b"regard/1 record id\x00"
+_LANGUAGE: Final = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
+_DAY_S: Final = 86_400
+_TABLES: Final[Mapping[type[Record], Table]] = {
+    Response: tables.response,
+    Verdict: tables.verdict,
+    DayRecord: tables.day,
+}
+
+_log: Final = logging.getLogger(__name__)
+
+_place: Final = (tables.record.c.log_id, tables.record.c.branch, tables.record.c.seq)
+# Written into the statement, or the index of the waiting records can't serve it.
+_is_waiting: Final = tables.record.c.opening == literal(Opening.WAITING, literal_execute=True)
+
+_WAITING: Final = (
+    select(
+        *_place,
+        tables.record.c.sealed,
+        tables.record.c.received_at,
+        tables.stamp.c.stamp_id,
+        tables.stamp.c.created_at.label("stamped_at"),
+    )
+    .join_from(tables.record, tables.log, tables.record.c.log_id == tables.log.c.log_id)
+    .join(tables.kiosk)
+    .join(tables.stamp)
+    .where(_is_waiting)
+    .order_by(*_place)
+    .limit(CHUNK)
+)
+# Of two openers one waits here, so that neither writes what the other just did. SQLite, where
+# there is one writer anyhow, leaves the clause out.
+_LOCK_LOGS: Final = (
+    select(tables.log.c.log_id)
+    .where(tables.log.c.log_id.in_(bindparam("logs", expanding=True)))
+    .order_by(tables.log.c.log_id)
+    .with_for_update(key_share=True)
+)
+_STILL_WAITING: Final = select(*_place).where(
+    _is_waiting, tuple_(*_place).in_(bindparam("places", expanding=True))
+)
+_SETTLE: Final = (
+    update(tables.record)
+    .where(
+        tables.record.c.log_id == bindparam("of_log"),
+        tables.record.c.branch == bindparam("of_branch"),
+        tables.record.c.seq == bindparam("of_seq"),
+    )
+    .values(opening=bindparam("outcome"))
+)
+_believed: Final = union_all(
+    *(
+        select(func.max(table.c.half_day).label("half_day")).where(
+            table.c.log_id == bindparam("log_id"),
+            table.c.branch == bindparam("branch"),
+            table.c.seq < bindparam("seq"),
+            table.c.clock_synced,
+            table.c.earliest_half_day == table.c.half_day,
+            table.c.latest_half_day == table.c.half_day,
+        )
+        for table in _TABLES.values()
+    )
+).subquery()
+_NEWEST_BELIEVED: Final = select(func.max(_believed.c.half_day))
+
+Place: TypeAlias = tuple[bytes, int, int]
+"""Where a record stands: its log, branch and seq."""
+
+Columns: TypeAlias = dict[str, object]
+"""A row to write, by the names of its columns."""
+
+
+async def run(
+    engine: AsyncEngine,
+    opening_keys: Sequence[OpeningKey],
+    publishing_keys: Sequence[VerifyingKey],
+    id_secret: bytes,
+    *,
+    follow: bool,
+    stop: asyncio.Event,
+    pause_s: float = 1.0,
+) -> None:
+    """Open what waits; if ``follow``, go on with what comes, until ``stop`` is set.
+
+    ``publishing_keys`` are the public ones that ever were in force. By ``id_secret`` the ids of
+    records are derived: under another one, the same record has another id.
+
+    Raises:
+        SignatureError: a publication in the database was signed by none of the publishing keys.
+    """
+    opener = Opener(engine, opening_keys, publishing_keys, id_secret)
+    while not stop.is_set():
+        counts = await opener.open_waiting(stop)
+        if counts:
+            told = " ".join(
+                f"{outcome.name.lower()}={counts[outcome]}" for outcome in sorted(counts)
+            )
+            _log.info("records opened %s", told)
+        if not follow:
+            break
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_s)
+
+
+async def count_by_outcome(engine: AsyncEngine) -> dict[Opening, int]:
+    """How many records there are of each outcome; an outcome of none is left out."""
+    opening = tables.record.c.opening
+    async with reading(engine) as connection:
+        found = await connection.execute(select(opening, func.count()).group_by(opening))
+        return {Opening(outcome): count for outcome, count in sorted(found.tuples())}
+
+
+async def reopen(engine: AsyncEngine, outcomes: Collection[Opening] = REOPENABLE) -> int:
+    """Let the records of these outcomes wait for opening again; says how many they are.
+
+    Raises:
+        ValueError: an outcome outside `REOPENABLE`.
+    """
+    if not REOPENABLE.issuperset(outcomes):
+        allowed = ", ".join(outcome.name.lower() for outcome in sorted(REOPENABLE))
+        raise ValueError(f"only these can be opened again: {allowed}")
+    async with writing(engine) as connection:
+        found = await connection.execute(
+            update(tables.record)
+            .where(tables.record.c.opening.in_(outcomes))
+            .values(opening=Opening.WAITING)
+        )
+        return found.rowcount
+
+
+def clock_believed(moment: Moment, *, stamped: int, arrived: int) -> bool:
+    """Whether a record was made when its kiosk's clock says.
+
+    A synchronised clock is believed, unless it lies before the kiosk was stamped or after the
+    record arrived, both being half-days of the site's own time.
+    """
+    return moment.clock_synced and stamped <= moment.half_day <= arrived
+
+
+def half_days(moment: Moment, *, stamped: int, since: int, arrived: int) -> tuple[int, int]:
+    """The half-days, ends included, in which a record can have been made.
+
+    ``since`` is the newest half-day that is believed of a record before it in its log, or
+    ``stamped``. Where the clock is believed the answer is one half-day. Where it isn't, all that is
+    claimed is "not before ``since`` and not after ``arrived``": it holds as long as the collector's
+    own clock is right, and those that are believed. The boot's id and the uptime are not yet used.
+    """
+    if clock_believed(moment, stamped=stamped, arrived=arrived):
+        return moment.half_day, moment.half_day
+    return min(since, arrived), arrived
+
+
+def unknown_members(members: Mapping[int, Value]) -> str | None:
+    """The members of a later contract as JSON, or None if there are none.
+
+    The keys of maps become text, and bytes become ``{"hex": "00ff"}``.
+    """
+    return json.dumps(members, default=_hex_of, sort_keys=True) if members else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What is written of an opened record."""
+
+    table: Table
+    columns: Columns
+    answers: Sequence[Columns]
+
+    @property
+    def record(self) -> tuple[object, object]:
+        """What it is known by, wherever in its log it stands."""
+        return self.columns["log_id"], self.columns["record_id"]
+
+
+class Opener:
+    """Opens what waits, as often as it is asked to. Its arguments are those of `run`."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        opening_keys: Sequence[OpeningKey],
+        publishing_keys: Sequence[VerifyingKey],
+        id_secret: bytes,
+    ) -> None:
+        self._engine = engine
+        self._keys = {key.sealing_key.key_id: key for key in opening_keys}
+        self._id_secret = id_secret
+        self._assignments = Published(Assignment, publishing_keys)
+        self._questionnaires = Published(Questionnaire, publishing_keys)
+        self._replies = Published(Replies, publishing_keys)
+
+    async def open_waiting(self, stop: asyncio.Event | None = None) -> Counter[Opening]:
+        """Open all that waits, or what can be before ``stop`` is set; says what became of it.
+
+        Raises:
+            SignatureError: a publication in the database was signed by none of the publishing
+                keys.
+        """
+        counts: Counter[Opening] = Counter()
+        while stop is None or not stop.is_set():
+            async with reading(self._engine) as connection:
+                waiting = (await connection.execute(_WAITING)).all()
+                if not waiting:
+                    break
+                found = await self._open(connection, waiting)
+            async with writing(self._engine) as connection:
+                counts += await _write(connection, found)
+        return counts
+
+    async def _open(
+        self, connection: AsyncConnection, waiting: Sequence[Row[*tuple[Any, ...]]]
+    ) -> dict[Place, _Row | Opening]:
+        """What each waiting record is: rows to write, or the outcome that leaves it sealed."""
+        unsealed = [self._unseal(row.sealed, row.log_id) for row in waiting]
+        await self._load(connection, [each for each in unsealed if not isinstance(each, Opening)])
+        believed = _Believed(connection)
+        found: dict[Place, _Row | Opening] = {}
+        for row, record in zip(waiting, unsealed, strict=True):
+            place = (row.log_id, row.branch, row.seq)
+            if isinstance(record, Opening):
+                found[place] = record
+                continue
+            assignment = self._assignments.get(record.assignment)
+            if assignment is None or assignment.stamp_id != row.stamp_id:
+                found[place] = Opening.UNKNOWN_ASSIGNMENT
+                continue
+            fault = self._fault(record)
+            if fault is not None:
+                found[place] = fault
+                continue
+            stamped = _half_day_at(row.stamped_at, assignment.timezone)
+            arrived = _half_day_at(row.received_at, assignment.timezone)
+            since = stamped
+            if clock_believed(record.moment, stamped=stamped, arrived=arrived):
+                believed.note(place, record.moment.half_day)
+            else:
+                since = max(stamped, await believed.before(place))
+            found[place] = _row(
+                place,
+                record,
+                half_days(record.moment, stamped=stamped, since=since, arrived=arrived),
+                record_id=self._record_id(row.sealed),
+                received_day=_utc_day(row.received_at // _DAY_S),
+            )
+        return found
+
+    def _unseal(self, sealed: bytes, log_id: bytes) -> Record | Opening:
+        try:
+            key = self._keys.get(read_header(sealed).key_id)
+            if key is None:
+                return Opening.UNKNOWN_KEY
+            record = decode_record(key.open(sealed, log_id))
+        except UnknownKeyError:
+            return Opening.UNKNOWN_KEY
+        except UnopenableError:
+            return Opening.UNOPENABLE
+        except MalformedError:
+            return Opening.MALFORMED
+        if not isinstance(record, DayRecord) and not _LANGUAGE.fullmatch(record.language):
+            return Opening.MALFORMED
+        return record
+
+    def _record_id(self, sealed: bytes) -> bytes:
+        return hmac.digest(self._id_secret, _RECORD_ID + sealed, "sha256")[:RECORD_ID_LENGTH]
+
+    async def _load(self, connection: AsyncConnection, records: Sequence[Record]) -> None:
+        """Load the publications that records name."""
+        await self._assignments.load(connection, {record.assignment for record in records})
+        await self._questionnaires.load(
+            connection, {record.questionnaire for record in records if isinstance(record, Response)}
+        )
+        await self._replies.load(
+            connection, {record.replies for record in records if isinstance(record, Verdict)}
+        )
+
+    def _fault(self, record: Record) -> Opening | None:
+        """Why a record can't be used, or None if it can."""
+        match record:
+            case Response():
+                return self._fault_of_response(record)
+            case Verdict():
+                replies = self._replies.get(record.replies)
+                if replies is None or all(reply.code != record.reply for reply in replies.replies):
+                    return Opening.UNKNOWN_REPLY
+        return None
+
+    def _fault_of_response(self, response: Response) -> Opening | None:
+        questionnaire = self._questionnaires.get(response.questionnaire)
+        if questionnaire is None:
+            return Opening.UNKNOWN_QUESTIONNAIRE
+        items = {item.code: item for item in questionnaire.items}
+        if not items.keys() >= set(response.offered):
+            return Opening.UNKNOWN_ITEM
+        if not all(items[code].admits(value) for code, value in response.answers.items()):
+            return Opening.NOT_ADMITTED
+        return None
+
+
+class _Believed:
+    """The newest half-day believed on each branch, of what was opened before and just now."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._stored: dict[tuple[bytes, int], int] = {}
+        self._noted: dict[tuple[bytes, int], int] = {}
+
+    def note(self, place: Place, half_day: int) -> None:
+        """The clock of the record at a place is believed. Places come in their order."""
+        branch = place[:2]
+        self._noted[branch] = max(half_day, self._noted.get(branch, 0))
+
+    async def before(self, place: Place) -> int:
+        """The newest half-day believed before a place on its branch; 0 if there is none."""
+        branch = place[:2]
+        if branch not in self._stored:  # asked once a chunk: it only rises, and may be lower
+            found = await self._connection.scalar(_NEWEST_BELIEVED, dict(_key(place)))
+            self._stored[branch] = found or 0
+        return max(self._stored[branch], self._noted.get(branch, 0))
+
+
+async def _write(
+    connection: AsyncConnection, found: Mapping[Place, _Row | Opening]
+) -> Counter[Opening]:
+    """Write what was found of the records that still wait; says what became of them."""
+    await connection.execute(_LOCK_LOGS, {"logs": sorted({place[0] for place in found})})
+    still = await connection.execute(_STILL_WAITING, {"places": list(found)})
+    waiting = {tuple(place) for place in still}
+    known = await _known(connection, found.values())
+    outcomes: dict[Place, Opening] = {}
+    rows: defaultdict[Table, list[Columns]] = defaultdict(list)
+    for place, row in found.items():
+        if place not in waiting:
+            continue
+        if isinstance(row, Opening):
+            outcomes[place] = row
+        elif row.record in known:
+            outcomes[place] = Opening.COPY
+        else:
+            known.add(row.record)
+            outcomes[place] = Opening.OPENED
+            rows[row.table].append(row.columns)
+            rows[tables.answer] += row.answers
+    for table in (*_TABLES.values(), tables.answer):
+        if rows[table]:
+            await connection.execute(insert(table), rows[table])
+    if outcomes:
+        await connection.execute(
+            _SETTLE,
+            [
+                {"of_log": log_id, "of_branch": branch, "of_seq": seq, "outcome": outcome}
+                for (log_id, branch, seq), outcome in outcomes.items()
+            ],
+        )
+    return Counter(outcomes.values())
+
+
+async def _known(
+    connection: AsyncConnection, found: Collection[_Row | Opening]
+) -> set[tuple[object, object]]:
+    """Which of the records found were opened before, from whatever place in their log."""
+    ids: defaultdict[Table, list[object]] = defaultdict(list)
+    for row in found:
+        if not isinstance(row, Opening):
+            ids[row.table].append(row.columns["record_id"])
+    known: set[tuple[object, object]] = set()
+    for table, wanted in ids.items():
+        columns = table.c.log_id, table.c.record_id
+        opened = await connection.execute(select(*columns).where(table.c.record_id.in_(wanted)))
+        known.update(opened.tuples())
+    return known
+
+
+def _row(
+    place: Place,
+    record: Record,
+    within: tuple[int, int],
+    *,
+    record_id: bytes,
+    received_day: str,
+) -> _Row:
+    earliest, latest = within
+    columns: Columns = {
+        **_key(place),
+        "record_id": record_id,
+        "assignment": record.assignment,
+        "half_day": record.moment.half_day,
+        "clock_synced": record.moment.clock_synced,
+        "earliest_half_day": earliest,
+        "latest_half_day": latest,
+        "received_day": received_day,
+        "unknown": unknown_members(record.unknown),
+    }
+    match record:
+        case Response():
+            columns |= {
+                "questionnaire": record.questionnaire,
+                "language": record.language,
+                "ending": record.ending,
+                "input_mode": record.input_mode,
+                "single_tap": record.single_tap,
+                "text_size": record.text_size,
+                "helped": record.helped,
+                "age_band": record.age_band,
+                "misuse": record.misuse,
+                "offered": " ".join(map(str, record.offered)),
+                "skipped": " ".join(map(str, record.skipped)),
+            }
+        case Verdict():
+            columns |= {
+                "language": record.language,
+                "replies": record.replies,
+                "reply": record.reply,
+                "fairness": record.fairness,
+            }
+        case DayRecord():
+            columns |= {
+                "minutes_available": record.minutes_available,
+                "minutes_out_of_service": record.minutes_out_of_service,
+                "sessions_begun": record.sessions_begun,
+            }
+    return _Row(_TABLES[type(record)], columns, _answers(place, record))
+
+
+def _answers(place: Place, record: Record) -> list[Columns]:
+    if not isinstance(record, Response):
+        return []
+    return [
+        {
+            **_key(place),
+            "item": item,
+            "option": value if isinstance(value, int) else None,
+            "text": value if isinstance(value, str) else None,
+        }
+        for item, value in record.answers.items()
+    ]
+
+
+def _key(place: Place) -> Columns:
+    return dict(zip(("log_id", "branch", "seq"), place, strict=True))
+
+
+def _hex_of(value: bytes) -> dict[str, str]:
+    return {"hex": value.hex()}
+
+
+@lru_cache(maxsize=1024)
+def _half_day_at(seconds: int, timezone: str) -> int:
+    return half_day_of(datetime.fromtimestamp(seconds, ZoneInfo(timezone)))
+
+
+@lru_cache(maxsize=1024)
+def _utc_day(days: int) -> str:
+    return datetime.fromtimestamp(days * _DAY_S, UTC).date().isoformat()

@@ -1,0 +1,91 @@
+"""Publications as they stand in the database, verified and held by their serial."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
+
+from sqlalchemy import ColumnElement, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync_service.collector import tables
+from sync_service.contract.error import SignatureError
+from sync_service.contract.publication import (
+    Assignment,
+    Body,
+    Keys,
+    Publication,
+    PublicationKind,
+    Replies,
+)
+from sync_service.contract.questionnaire import Questionnaire
+from sync_service.contract.signing import VerifyingKey
+
+B = TypeVar("B", bound=Body)
+
+_KINDS: Final[Mapping[type[object], PublicationKind]] = {
+    Assignment: PublicationKind.ASSIGNMENT,
+    Keys: PublicationKind.KEYS,
+    Questionnaire: PublicationKind.QUESTIONNAIRE,
+    Replies: PublicationKind.REPLIES,
+}
+_AT_ONCE: Final = 500
+
+
+class Published(Mapping[int, B]):
+    """What the centre published of one kind, as far as it was loaded, by serial.
+
+    A publication never changes, so one that is held is not read again; one that was not there is
+    looked for again at the next `load`. ``keys`` are the public publishing keys that ever were in
+    force.
+    """
+
+    def __init__(self, body: type[B], keys: Sequence[VerifyingKey]) -> None:
+        self._body = body
+        self._keys = tuple(keys)
+        self._held: dict[int, B] = {}
+
+    def __getitem__(self, serial: int) -> B:
+        return self._held[serial]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    async def load(self, connection: AsyncConnection, serials: Iterable[int]) -> None:
+        """Hold what is published under these serials; what is not there stays unknown.
+
+        Raises:
+            SignatureError: a publication was signed by none of the keys. Give every publishing
+                key there was; if all are given, the database was altered.
+            MalformedError: signed, but not of this version of the contract.
+        """
+        missing = sorted(set(serials) - self._held.keys())
+        for start in range(0, len(missing), _AT_ONCE):
+            wanted = tables.publication.c.serial.in_(missing[start : start + _AT_ONCE])
+            await self._load(connection, wanted)
+
+    async def load_all(self, connection: AsyncConnection) -> None:
+        """Hold all that is published, in the order of the serials; raises what `load` raises."""
+        await self._load(connection, true())
+
+    async def _load(self, connection: AsyncConnection, wanted: ColumnElement[bool]) -> None:
+        kind = _KINDS[self._body]
+        found = await connection.execute(
+            select(tables.publication.c.serial, tables.publication.c.signed)
+            .where(tables.publication.c.kind == kind.value, wanted)
+            .order_by(tables.publication.c.serial)
+        )
+        for serial, signed in found:
+            self._held[serial] = self._verify(f"{kind.value} {serial}", serial, signed)
+
+    def _verify(self, what: str, serial: int, signed: bytes) -> B:
+        for key in self._keys:
+            try:
+                publication = Publication.verify(signed, key)
+            except SignatureError:
+                continue
+            if publication.serial != serial or not isinstance(publication.body, self._body):
+                raise SignatureError(f"{what}: another publication stands in its place")
+            return publication.body
+        raise SignatureError(f"{what}: signed by none of the publishing keys given")
