@@ -139,6 +139,7 @@ publication = Table(
     Column("site", ForeignKey("site.code")),  # whose replies, or where assigned
     Column("questionnaire", Text),  # the questionnaire's own id ...
     Column("version", BigInteger),  # ... and version
+    UniqueConstraint("questionnaire", "version"),
 )
 
 log = Table(

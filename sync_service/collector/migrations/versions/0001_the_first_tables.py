@@ -95,6 +95,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["stamp_id"], ["stamp.stamp_id"]),
         sa.PrimaryKeyConstraint("kind", "serial"),
         sa.UniqueConstraint("digest"),
+        sa.UniqueConstraint("questionnaire", "version"),
     )
     op.create_table(
         "log",

@@ -1,0 +1,103 @@
+"""Who may speak: messages taken apart, kiosks looked up, signatures and logs' owners checked."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync_service.collector import tables
+from sync_service.collector.error import ProblemError
+from sync_service.collector.tables import KioskStanding
+from sync_service.contract.error import ChainError, MalformedError, SignatureError
+from sync_service.contract.signing import Context, Envelope, VerifyingKey
+from sync_service.contract.wire import Batch, Enrolment, Standing, Status
+
+M = TypeVar("M", Batch, Status, Enrolment)
+
+STANDINGS = {
+    KioskStanding.HELD: Standing.HELD,
+    KioskStanding.ENROLLED: Standing.ENROLLED,
+    KioskStanding.REVOKED: Standing.REVOKED,
+}
+"""What a kiosk is told of its standing."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKiosk:
+    """What is known of a kiosk that speaks."""
+
+    key: VerifyingKey
+    standing: KioskStanding
+    stamp_id: bytes
+
+
+def read_message(body: bytes, kind: type[M]) -> tuple[Envelope, M]:
+    """Take a signed message apart; nothing in it is believed yet.
+
+    Raises:
+        ProblemError: malformed, or chain-broken.
+    """
+    try:
+        envelope = Envelope.unpack(body)
+        return envelope, kind.decode(envelope.payload)
+    except ChainError as error:
+        raise ProblemError("chain-broken", str(error)) from None
+    except MalformedError as error:
+        raise ProblemError("malformed", str(error)) from None
+
+
+def check_signature(envelope: Envelope, key: VerifyingKey, context: Context) -> None:
+    """See that the key signed the message.
+
+    Raises:
+        ProblemError: bad-signature.
+    """
+    try:
+        key.verify(envelope, context)
+    except SignatureError:
+        raise ProblemError("bad-signature") from None
+
+
+async def find_kiosk(
+    connection: AsyncConnection, kiosk_id: bytes, *, lock: bool = False
+) -> KnownKiosk:
+    """Look up a kiosk; if ``lock``, no other transaction deals with it until this one ends.
+
+    Raises:
+        ProblemError: unknown-kiosk.
+    """
+    kiosk = tables.kiosk.c
+    query = select(kiosk.public_key, kiosk.standing, kiosk.stamp_id).where(
+        kiosk.kiosk_id == kiosk_id
+    )
+    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    if row is None:
+        raise ProblemError("unknown-kiosk")
+    return KnownKiosk(VerifyingKey(row.public_key), KioskStanding(row.standing), row.stamp_id)
+
+
+def check_enrolled(kiosk: KnownKiosk) -> None:
+    """See that a kiosk may deliver.
+
+    Raises:
+        ProblemError: held-kiosk or revoked-kiosk.
+    """
+    if kiosk.standing is not KioskStanding.ENROLLED:
+        raise ProblemError(f"{kiosk.standing.value}-kiosk")
+
+
+async def check_log(connection: AsyncConnection, log_id: bytes, kiosk_id: bytes, now: int) -> None:
+    """See that a log is this kiosk's; one not known yet becomes so.
+
+    Raises:
+        ProblemError: foreign-log.
+    """
+    log = tables.log.c
+    owner = await connection.scalar(select(log.kiosk_id).where(log.log_id == log_id))
+    if owner is None:
+        await connection.execute(
+            insert(tables.log).values(log_id=log_id, kiosk_id=kiosk_id, begun_at=now)
+        )
+    elif owner != kiosk_id:
+        raise ProblemError("foreign-log")

@@ -1,0 +1,224 @@
+"""Enrolment: how a kiosk becomes known, and how that ends.
+
+A stamp holds a code that admits one kiosk. A kiosk that can't show a good code is not sent away:
+it is held until the central team approves it, comparing its fingerprint by eye.
+"""
+
+import base64
+import binascii
+import logging
+import secrets
+from hashlib import sha256
+from typing import Any, Final
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from sync_service.collector import tables
+from sync_service.collector.admission import STANDINGS, check_signature, read_message
+from sync_service.collector.database import writing
+from sync_service.collector.error import OfficeError, ProblemError
+from sync_service.collector.tables import KioskStanding
+from sync_service.contract.signing import KIOSK_ID_LENGTH, Context, SigningKey, fingerprint
+from sync_service.contract.wire import Enrolment, EnrolmentReply
+
+CODE_VALID_S: Final = 365 * 24 * 3600
+"""How long an enrolment code is good, in seconds."""
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O or U
+_MISREAD: Final = str.maketrans("ILO", "110", "- ")
+_CODE_LETTERS: Final = 16  # 80 bits: no guessing, so a plain digest keeps it
+_GROUP: Final = 4
+
+_log: Final = logging.getLogger(__name__)
+
+
+def new_code() -> str:
+    """A new enrolment code, in groups that a person can read out."""
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LETTERS))
+    return "-".join(letters[start : start + _GROUP] for start in range(0, len(letters), _GROUP))
+
+
+def code_digest(code: str) -> bytes:
+    """What the collector keeps of a code; capitals, hyphens, and I, L and O don't matter."""
+    return sha256(
+        b"regard/1 enrolment code\x00" + code.upper().translate(_MISREAD).encode()
+    ).digest()
+
+
+class Enrolments:
+    """Takes kiosks' requests to be known."""
+
+    def __init__(self, engine: AsyncEngine, receipt_key: SigningKey) -> None:
+        self._engine = engine
+        self._receipt_key = receipt_key
+
+    async def enrol(self, body: bytes, now: int) -> bytes:
+        """Take a signed enrolment and give the signed reply with the kiosk's standing.
+
+        A good code enrols the kiosk; without one it is held. A kiosk that is known keeps its
+        standing, except that a held one may come back with a good code.
+
+        Raises:
+            ProblemError: the message is refused.
+            BusyError: the database has no turn to give just now.
+        """
+        envelope, enrolment = read_message(body, Enrolment)
+        check_signature(envelope, enrolment.key, Context.ENROLMENT)
+        async with writing(self._engine) as connection:
+            standing = await self._decide(connection, enrolment, now)
+        reply = EnrolmentReply(enrolment.key.kiosk_id, enrolment.nonce, STANDINGS[standing])
+        return self._receipt_key.sign(Context.ENROLMENT_REPLY, reply.encode())
+
+    async def _decide(
+        self, connection: AsyncConnection, enrolment: Enrolment, now: int
+    ) -> KioskStanding:
+        kiosk_id, stamp, kiosk = enrolment.key.kiosk_id, tables.stamp.c, tables.kiosk.c
+        found = await connection.execute(
+            select(tables.stamp).where(stamp.stamp_id == enrolment.stamp_id).with_for_update()
+        )
+        stamped = found.one_or_none()
+        if stamped is None:
+            raise ProblemError("unknown-stamp")
+        known = await connection.scalar(select(kiosk.standing).where(kiosk.kiosk_id == kiosk_id))
+        if known is not None and known != KioskStanding.HELD:
+            return KioskStanding(known)
+        held_because = await _fault_of_code(connection, stamped, enrolment.code, now)
+        standing = KioskStanding.ENROLLED if held_because is None else KioskStanding.HELD
+        columns = {
+            "stamp_id": enrolment.stamp_id,
+            "standing": standing.value,
+            "held_because": held_because,
+            "enrolled_at": now if held_because is None else None,
+            "software": enrolment.software,
+        }
+        if known is None:
+            columns |= {"kiosk_id": kiosk_id, "public_key": enrolment.key.public, "asked_at": now}
+            await connection.execute(insert(tables.kiosk).values(columns))
+            seen = {"kiosk": fingerprint(kiosk_id), "standing": standing.value}
+            _log.info("kiosk seen for the first time", extra=seen)
+        else:
+            await connection.execute(
+                update(tables.kiosk).where(kiosk.kiosk_id == kiosk_id).values(columns)
+            )
+        if held_because is None:
+            await connection.execute(
+                update(tables.stamp)
+                .where(stamp.stamp_id == enrolment.stamp_id)
+                .values(code_used_at=now)
+            )
+        return standing
+
+
+async def _fault_of_code(
+    connection: AsyncConnection, stamped: Row[Any], code: str, now: int
+) -> str | None:
+    """Why a code does not admit a kiosk, in words for the central team; None if it does."""
+    if code_digest(code) != stamped.code_digest:
+        return "its enrolment code is not the one of its stamp"
+    if stamped.code_withdrawn_at is not None:
+        return "its enrolment code was withdrawn"
+    if stamped.code_used_at is not None:
+        kiosk = tables.kiosk.c
+        user = await connection.scalar(
+            select(kiosk.kiosk_id)
+            .where(kiosk.stamp_id == stamped.stamp_id, kiosk.enrolled_at == stamped.code_used_at)
+            .limit(1)
+        )
+        by = f" by the kiosk {fingerprint(user)}" if user is not None else ""
+        return f"its enrolment code was used already{by}"
+    if now >= stamped.code_expires_at:
+        return "its enrolment code has expired"
+    return None
+
+
+def parse_fingerprint(text: str) -> bytes:
+    """The kiosk id of a fingerprint as a person gives it.
+
+    Raises:
+        OfficeError: not a whole fingerprint.
+    """
+    letters = text.upper().replace("-", "").replace(" ", "")
+    try:
+        kiosk_id = base64.b32decode(letters + "=" * (-len(letters) % 8))
+    except (binascii.Error, ValueError):
+        kiosk_id = b""
+    if len(kiosk_id) != KIOSK_ID_LENGTH:
+        raise OfficeError(
+            f"{text} is not a whole fingerprint: copy it as `regard-collector kiosk list` shows it"
+        )
+    return kiosk_id
+
+
+async def approve(engine: AsyncEngine, kiosk_id: bytes, now: int) -> None:
+    """Enrol a kiosk that is held.
+
+    Raises:
+        OfficeError: it is not held.
+    """
+    async with writing(engine) as connection:
+        standing = await _standing(connection, kiosk_id)
+        if standing is not KioskStanding.HELD:
+            raise OfficeError(
+                f"the kiosk {fingerprint(kiosk_id)} is not held: it is {standing.value}"
+            )
+        await connection.execute(
+            update(tables.kiosk)
+            .where(tables.kiosk.c.kiosk_id == kiosk_id)
+            .values(standing=KioskStanding.ENROLLED, held_because=None, enrolled_at=now)
+        )
+
+
+async def revoke(engine: AsyncEngine, kiosk_id: bytes, now: int) -> None:
+    """End a kiosk's enrolment, or its wait for it: from now on it can deliver nothing.
+
+    Raises:
+        OfficeError: it is revoked already.
+    """
+    async with writing(engine) as connection:
+        if await _standing(connection, kiosk_id) is KioskStanding.REVOKED:
+            raise OfficeError(f"the kiosk {fingerprint(kiosk_id)} is revoked already")
+        await connection.execute(
+            update(tables.kiosk)
+            .where(tables.kiosk.c.kiosk_id == kiosk_id)
+            .values(standing=KioskStanding.REVOKED, revoked_at=now)
+        )
+
+
+async def withdraw_code(engine: AsyncEngine, site: str, name: str, now: int) -> None:
+    """Let the enrolment code of a stamp admit no kiosk any more.
+
+    Raises:
+        OfficeError: there is no such stamp, or its code was used or withdrawn already.
+    """
+    stamp = tables.stamp.c
+    async with writing(engine) as connection:
+        found = await connection.execute(
+            select(tables.stamp).where(stamp.site == site, stamp.name == name).with_for_update()
+        )
+        stamped = found.one_or_none()
+        if stamped is None:
+            raise OfficeError(f"no kiosk {name} was stamped for the site {site}")
+        if stamped.code_used_at is not None:
+            raise OfficeError(
+                f"the code of {name} at {site} was used already: revoke the kiosk instead"
+            )
+        if stamped.code_withdrawn_at is not None:
+            raise OfficeError(f"the code of {name} at {site} was withdrawn already")
+        await connection.execute(
+            update(tables.stamp)
+            .where(stamp.stamp_id == stamped.stamp_id)
+            .values(code_withdrawn_at=now)
+        )
+
+
+async def _standing(connection: AsyncConnection, kiosk_id: bytes) -> KioskStanding:
+    kiosk = tables.kiosk.c
+    standing = await connection.scalar(
+        select(kiosk.standing).where(kiosk.kiosk_id == kiosk_id).with_for_update()
+    )
+    if standing is None:
+        raise OfficeError(
+            f"no kiosk with the fingerprint {fingerprint(kiosk_id)} has asked to be enrolled"
+        )
+    return KioskStanding(standing)

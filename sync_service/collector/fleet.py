@@ -1,0 +1,306 @@
+"""The fleet: what kiosks say of themselves, what they are asked for, what they are offered."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from sync_service.collector import tables
+from sync_service.collector.admission import (
+    STANDINGS,
+    check_log,
+    check_signature,
+    find_kiosk,
+    read_message,
+)
+from sync_service.collector.database import reading, writing
+from sync_service.collector.tables import KioskStanding, Opening
+from sync_service.contract.chain import Head
+from sync_service.contract.publication import PublicationKind
+from sync_service.contract.signing import Context, SigningKey, fingerprint
+from sync_service.contract.wire import MAX_RANGES, Offer, Status, StatusReply
+
+Range = tuple[int, int]
+"""A first and a last seq, both included."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Fleet:
+    """Hears kiosks out at each contact, and says what the centre wants of them."""
+
+    def __init__(self, engine: AsyncEngine, receipt_key: SigningKey) -> None:
+        self._engine = engine
+        self._receipt_key = receipt_key
+
+    async def hear(self, body: bytes, now: int) -> bytes:
+        """Take a signed status in and give the signed reply; ``now`` is seconds since 1970.
+
+        A kiosk that is held or revoked hears that, and nothing else.
+
+        Raises:
+            ProblemError: the message is refused.
+            BusyError: the database has no turn to give just now.
+        """
+        envelope, status = read_message(body, Status)
+        async with reading(self._engine) as connection:
+            kiosk = await find_kiosk(connection, status.kiosk_id)
+        check_signature(envelope, kiosk.key, Context.STATUS)
+        log_head: Head | None = None
+        wanted: Sequence[Range] = ()
+        offers: Sequence[Offer] = ()
+        async with writing(self._engine) as connection:
+            kiosk = await find_kiosk(connection, status.kiosk_id, lock=True)
+            await _note_kiosk(connection, status, now)
+            if kiosk.standing is KioskStanding.ENROLLED:
+                await check_log(connection, status.log_id, status.kiosk_id, now)
+                await _note_log(connection, status)
+                log_head = await _log_head(connection, status)
+                wanted = await _wanted(connection, status)
+                offers = await _offers(connection, kiosk.stamp_id, status.publications)
+        if wanted:
+            asked = {"kiosk": fingerprint(status.kiosk_id), "ranges": len(wanted)}
+            _log.info("records asked for again", extra=asked)
+        reply = StatusReply(
+            kiosk_id=status.kiosk_id,
+            nonce=status.nonce,
+            standing=STANDINGS[kiosk.standing],
+            at=now,
+            log_head=log_head,
+            wanted=wanted,
+            offers=offers,
+        )
+        return self._receipt_key.sign(Context.STATUS_REPLY, reply.encode())
+
+
+async def ask_again(engine: AsyncEngine, kiosk_id: bytes) -> int:
+    """Ask a kiosk, at its next contacts, for what was refused; give the number of records.
+
+    They are asked for once: what is refused again stays refused.
+    """
+    record = tables.record.c
+    refused = and_(
+        record.log_id.in_(select(tables.log.c.log_id).where(tables.log.c.kiosk_id == kiosk_id)),
+        record.opening == Opening.REFUSED,
+    )
+    async with writing(engine) as connection:
+        number = await connection.scalar(select(func.count()).where(refused))
+        await connection.execute(
+            update(tables.record).where(refused).values(opening=int(Opening.ASKED))
+        )
+        return number or 0
+
+
+@dataclass(frozen=True, slots=True)
+class KioskLine:
+    """One kiosk as the central team sees it in a list. A stamp that was never used has no id."""
+
+    site: str
+    name: str
+    kiosk_id: bytes | None
+    standing: KioskStanding | None
+    held_because: str | None
+    contact_at: int | None
+    depth: int | None
+    last_error: str | None
+    software: str | None
+
+
+async def list_kiosks(engine: AsyncEngine) -> list[KioskLine]:
+    """All kiosks, and the stamps that no kiosk has come with yet, by site and name."""
+    stamp, kiosk = tables.stamp.c, tables.kiosk.c
+    query = (
+        select(
+            stamp.site,
+            stamp.name,
+            kiosk.kiosk_id,
+            kiosk.standing,
+            kiosk.held_because,
+            kiosk.contact_at,
+            kiosk.depth,
+            kiosk.last_error,
+            kiosk.software,
+        )
+        .join_from(tables.stamp, tables.kiosk, isouter=True)
+        .order_by(stamp.site, stamp.name, kiosk.asked_at)
+    )
+    async with reading(engine) as connection:
+        rows = (await connection.execute(query)).all()
+    return [
+        KioskLine(
+            site=row.site,
+            name=row.name,
+            kiosk_id=row.kiosk_id,
+            standing=None if row.standing is None else KioskStanding(row.standing),
+            held_because=row.held_because,
+            contact_at=row.contact_at,
+            depth=row.depth,
+            last_error=row.last_error,
+            software=row.software,
+        )
+        for row in rows
+    ]
+
+
+async def _note_kiosk(connection: AsyncConnection, status: Status, now: int) -> None:
+    waiting = status.oldest_waiting
+    await connection.execute(
+        update(tables.kiosk)
+        .where(tables.kiosk.c.kiosk_id == status.kiosk_id)
+        .values(
+            contact_at=now,
+            software=status.software,
+            clock_synced=status.clock_synced,
+            clock_at=status.clock_at,
+            uptime_h=status.uptime_h,
+            depth=status.depth,
+            oldest_waiting=None if waiting is None else waiting.isoformat(),
+            last_error=status.last_error,
+        )
+    )
+
+
+async def _note_log(connection: AsyncConnection, status: Status) -> None:
+    await connection.execute(
+        update(tables.log)
+        .where(tables.log.c.log_id == status.log_id)
+        .values(
+            said_head_seq=status.head.seq,
+            said_head_link=status.head.link,
+            said_settled_seq=status.settled_seq,
+            said_oldest_held_seq=status.oldest_held_seq,
+        )
+    )
+
+
+async def _log_head(connection: AsyncConnection, status: Status) -> Head | None:
+    """How far the log is whole here: on the kiosk's own branch if that is known, else the longest.
+
+    A cloned card's branch is known by its head once all of it has arrived.
+    """
+    branch = tables.branch.c
+    found = await connection.execute(
+        select(branch.whole_seq, branch.whole_link, branch.head_seq, branch.head_link)
+        .where(branch.log_id == status.log_id)
+        .order_by(branch.whole_seq.desc(), branch.branch)
+    )
+    longest: Head | None = None
+    for whole_seq, whole_link, head_seq, head_link in found:
+        whole = Head(whole_seq, whole_link)
+        if Head(head_seq, head_link) == status.head:
+            return whole
+        longest = longest or whole
+    return longest
+
+
+async def _wanted(connection: AsyncConnection, status: Status) -> list[Range]:
+    """What the kiosk still holds, and the central team has asked for or has not got.
+
+    Where a log has forked, a seq that any of its branches holds is not missing.
+    """
+    if status.oldest_held_seq == 0:
+        return []
+    asked = await connection.execute(
+        select(tables.record.c.seq).where(
+            tables.record.c.log_id == status.log_id,
+            tables.record.c.opening == Opening.ASKED,
+            tables.record.c.seq >= status.oldest_held_seq,
+        )
+    )
+    missing = await _missing(connection, status)
+    return _merged([*missing, *((seq, seq) for seq in asked.scalars())])[:MAX_RANGES]
+
+
+async def _missing(connection: AsyncConnection, status: Status) -> list[Range]:
+    """The gaps in what is held of all that the kiosk has settled and still holds."""
+    low, high = status.oldest_held_seq, status.settled_seq
+    branch, record = tables.branch.c, tables.record.c
+    on_log = branch.log_id == status.log_id
+    whole = select(branch.branch).where(on_log, branch.from_seq <= low, branch.whole_seq >= high)
+    if low > high or (await connection.execute(whole)).first() is not None:
+        return []  # as nearly always, and without a look at a record
+    held = (
+        select(record.seq)
+        .where(
+            record.log_id == status.log_id,
+            record.branch.in_(select(branch.branch).where(on_log)),  # so that the key is used
+            record.seq.between(low, high),
+        )
+        .distinct()
+        .cte("held")
+    )
+    first, last = (
+        await connection.execute(select(func.min(held.c.seq), func.max(held.c.seq)))
+    ).one()
+    if first is None:
+        return [(low, high)]
+    following = func.lead(held.c.seq).over(order_by=held.c.seq).label("following")
+    steps = select(held.c.seq, following).subquery()
+    gaps = await connection.execute(
+        select(steps.c.seq + 1, steps.c.following - 1)
+        .where(steps.c.following > steps.c.seq + 1)
+        .order_by(steps.c.seq)
+        .limit(MAX_RANGES)
+    )
+    ranges = [(low, first - 1), *gaps.tuples(), (last + 1, high)]
+    return [(start, end) for start, end in ranges if start <= end]
+
+
+def _merged(ranges: Iterable[Range]) -> list[Range]:
+    """The ranges in order, those that touch or overlap made one."""
+    merged: list[Range] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+async def _offers(
+    connection: AsyncConnection, stamp_id: bytes, held: Mapping[PublicationKind, int]
+) -> list[Offer]:
+    """The publications meant for a kiosk that it does not hold, in the order to be taken.
+
+    A kiosk that was moved replaces another site's questionnaire and replies, whatever their
+    serials: a serial rises among those that can replace each other.
+    """
+    publication = tables.publication.c
+    columns = (publication.serial, publication.digest)
+    keys = await connection.execute(
+        select(*columns)
+        .where(
+            publication.kind == PublicationKind.KEYS.value,
+            publication.serial > held.get(PublicationKind.KEYS, 0),
+        )
+        .order_by(publication.serial)
+    )
+    offers = [Offer(PublicationKind.KEYS, serial, digest) for serial, digest in keys]
+    newest_first = publication.serial.desc()
+    assigned = await connection.execute(
+        select(*columns, publication.site, publication.questionnaire)
+        .where(
+            publication.kind == PublicationKind.ASSIGNMENT.value,
+            publication.stamp_id == stamp_id,
+        )
+        .order_by(newest_first)
+        .limit(1)
+    )
+    serial, digest, site, questionnaire = assigned.one()
+    if serial > held.get(PublicationKind.ASSIGNMENT, 0):
+        offers.append(Offer(PublicationKind.ASSIGNMENT, serial, digest))
+    for kind, of_same in (
+        (PublicationKind.QUESTIONNAIRE, publication.questionnaire == questionnaire),
+        (PublicationKind.REPLIES, publication.site == site),
+    ):
+        found = await connection.execute(
+            select(*columns).where(publication.kind == kind.value, of_same).order_by(newest_first)
+        )
+        serials = dict(found.tuples().all())
+        newest = next(iter(serials), None)
+        if newest is not None and (held.get(kind) not in serials or newest > held[kind]):
+            offers.append(Offer(kind, newest, serials[newest]))
+    return offers[:MAX_RANGES]

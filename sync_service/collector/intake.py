@@ -1,0 +1,306 @@
+"""Intake: what kiosks deliver is verified, stored sealed, and receipted, in one transaction.
+
+Intake judges only what it can see: lengths, algorithm and key id, the signature, the chain within
+the batch, the kiosk's standing. What a record says is for `opening`.
+"""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from sync_service.collector import tables
+from sync_service.collector.admission import (
+    check_enrolled,
+    check_log,
+    check_signature,
+    find_kiosk,
+    read_message,
+)
+from sync_service.collector.branches import Branch, Row, Stretch, place
+from sync_service.collector.database import reading, writing
+from sync_service.collector.published import Published
+from sync_service.collector.tables import Opening
+from sync_service.contract.chain import Head, digest, link
+from sync_service.contract.error import MalformedError, UnknownKeyError
+from sync_service.contract.publication import Keys
+from sync_service.contract.sealing import read_header
+from sync_service.contract.signing import Context, SigningKey, fingerprint
+from sync_service.contract.wire import Batch, Receipt, Recorded
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Intake:
+    """Takes batches in. ``published_keys`` say which keys a record may be sealed to."""
+
+    def __init__(
+        self, engine: AsyncEngine, receipt_key: SigningKey, published_keys: Published[Keys]
+    ) -> None:
+        self._engine = engine
+        self._receipt_key = receipt_key
+        self._published_keys = published_keys
+
+    async def take(self, body: bytes, now: int) -> bytes:
+        """Take a signed batch in and give its signed receipt; ``now`` is seconds since 1970.
+
+        What the receipt says is held is on the disk. The same batch again is a success; every
+        record of it is then a duplicate. The receipt's ``log_head`` is the newest record of the
+        branch on which the batch's last record stands that none is missing before, counted from
+        the lowest seq held of that branch; a refused record is not missing.
+
+        Raises:
+            ProblemError: the batch is refused whole, and nothing of it is stored.
+            BusyError: the database has no turn to give just now.
+        """
+        envelope, batch = read_message(body, Batch)
+        async with reading(self._engine) as connection:
+            kiosk = await find_kiosk(connection, batch.kiosk_id)
+        check_enrolled(kiosk)
+        check_signature(envelope, kiosk.key, Context.BATCH)
+        verdicts = await self._judge(batch.sealed)
+        async with writing(self._engine) as connection:
+            # Once more, locked: equal batches at once take turns, and a kiosk may be revoked.
+            check_enrolled(await find_kiosk(connection, batch.kiosk_id, lock=True))
+            await check_log(connection, batch.log_id, batch.kiosk_id, now)
+            outcomes, log_head = await _Entry(connection, batch, verdicts, now).store()
+        counts = Counter(outcome.name.lower() for outcome in outcomes)
+        _log.info("batch taken in", extra={"kiosk": fingerprint(batch.kiosk_id), **counts})
+        receipt = Receipt(
+            kiosk_id=batch.kiosk_id,
+            nonce=batch.nonce,
+            log_id=batch.log_id,
+            first_seq=batch.first_seq,
+            batch_head=batch.head.link,
+            outcomes=outcomes,
+            log_head=log_head,
+        )
+        return self._receipt_key.sign(Context.RECEIPT, receipt.encode())
+
+    async def _judge(self, sealed: Sequence[bytes]) -> list[Recorded]:
+        """What each record by itself is: accepted, or refused."""
+        verdicts = self._judge_by(self._key_ids(), sealed)
+        if Recorded.REFUSED_KEY in verdicts:  # a key published since we last looked, perhaps
+            async with reading(self._engine) as connection:
+                await self._published_keys.load_all(connection)
+            verdicts = self._judge_by(self._key_ids(), sealed)
+        return verdicts
+
+    def _key_ids(self) -> set[bytes]:
+        return {keys.sealing.key_id for keys in self._published_keys.values()}
+
+    @staticmethod
+    def _judge_by(key_ids: set[bytes], sealed: Iterable[bytes]) -> list[Recorded]:
+        verdicts = []
+        for record in sealed:
+            try:
+                accepted = read_header(record).key_id in key_ids
+            except UnknownKeyError:
+                verdicts.append(Recorded.REFUSED_ALGORITHM)
+            except MalformedError:
+                verdicts.append(Recorded.REFUSED_LENGTH)
+            else:
+                verdicts.append(Recorded.ACCEPTED if accepted else Recorded.REFUSED_KEY)
+        return verdicts
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One batch on its way into its log. ``verdicts`` say what each record by itself is."""
+
+    connection: AsyncConnection
+    batch: Batch
+    verdicts: Sequence[Recorded]
+    now: int
+
+    async def store(self) -> tuple[list[Recorded], Head]:
+        """Write what is not held yet; give each record's outcome, and the receipt's head."""
+        branches = {branch.number: branch for branch in await self._branches()}
+        before = Head(self.batch.first_seq - 1, self.batch.previous)
+        joined = next((branch for branch in branches.values() if branch.head == before), None)
+        rows: Mapping[int, Mapping[int, Row]] = {}
+        if joined is not None:  # as nearly always: what comes is next
+            stretches = [Stretch(joined.number, 0, len(self.digests))]
+        else:
+            rows = await self._rows(branches)
+            stretches = place(self.batch, self.digests, [*branches.values()], rows)
+        outcomes: list[Recorded] = []
+        log_head = before
+        for stretch in stretches:
+            branch = branches.get(stretch.branch)
+            self._log_edges(stretch, branch)
+            if branch is None:
+                branch = await self._begin(stretch)
+            outcomes += await self._write(stretch, rows.get(branch.number, {}))
+            log_head = await self._grow(stretch, branch)
+        return outcomes, log_head
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        return [digest(sealed) for sealed in self.batch.sealed]
+
+    async def _branches(self) -> list[Branch]:
+        found = await self.connection.execute(
+            select(tables.branch)
+            .where(tables.branch.c.log_id == self.batch.log_id)
+            .order_by(tables.branch.c.branch)
+        )
+        return [
+            Branch(
+                row.branch,
+                row.from_seq,
+                Head(row.whole_seq, row.whole_link),
+                Head(row.head_seq, row.head_link),
+            )
+            for row in found
+        ]
+
+    async def _rows(self, numbers: Iterable[int]) -> Mapping[int, Mapping[int, Row]]:
+        """What is held of each branch where the batch would stand, and one seq to either side."""
+        record = tables.record.c
+        found = await self.connection.execute(
+            select(record.branch, record.seq, record.previous, record.sealed, record.digest).where(
+                record.log_id == self.batch.log_id,
+                record.branch.in_(numbers),  # so that the key is used
+                record.seq.between(self.batch.first_seq - 1, self.batch.head.seq + 1),
+            )
+        )
+        rows: defaultdict[int, dict[int, Row]] = defaultdict(dict)
+        for number, seq, previous, sealed, record_digest in found:
+            held = sealed is not None
+            rows[number][seq] = Row(previous, digest(sealed) if held else record_digest, held)
+        return rows
+
+    def _reach(self, stretch: Stretch) -> tuple[int, Head]:
+        """A stretch's first seq, and its last record."""
+        first_seq, links = self.batch.first_seq, self.batch.links
+        return first_seq + stretch.start, Head(first_seq + stretch.end - 1, links[stretch.end - 1])
+
+    async def _begin(self, stretch: Stretch) -> Branch:
+        first_seq, last = self._reach(stretch)
+        branch = Branch(stretch.branch, first_seq, last, last)
+        await self.connection.execute(
+            insert(tables.branch).values(
+                log_id=self.batch.log_id, begun_at=self.now, **_columns(branch)
+            )
+        )
+        return branch
+
+    async def _write(self, stretch: Stretch, held: Mapping[int, Row]) -> list[Recorded]:
+        """Write the records of a stretch that are not held; give each record's outcome."""
+        outcomes: list[Recorded] = []
+        new: list[dict[str, Any]] = []
+        offered_again: list[dict[str, Any]] = []
+        for index in range(stretch.start, stretch.end):
+            seq = self.batch.first_seq + index
+            row = held.get(seq)
+            if row is not None and row.sealed_held:
+                outcomes.append(Recorded.DUPLICATE)
+                continue
+            verdict = self.verdicts[index]
+            outcomes.append(verdict)
+            values = {
+                # A refused record's bytes are not kept; its digest proves that it was there.
+                "sealed": self.batch.sealed[index] if verdict.held else None,
+                "digest": None if verdict.held else self.digests[index],
+                "received_at": self.now,
+                "outcome": int(verdict),
+                "opening": int(Opening.WAITING if verdict.held else Opening.REFUSED),
+            }
+            if row is None:
+                previous = self.batch.links[index - 1] if index else self.batch.previous
+                key = {"log_id": self.batch.log_id, "branch": stretch.branch, "seq": seq}
+                new.append({**key, "previous": previous, **values})
+            else:
+                offered_again.append({"at_seq": seq, **values})
+        if new:
+            await self.connection.execute(insert(tables.record), new)
+        if offered_again:
+            await self.connection.execute(
+                update(tables.record).where(
+                    tables.record.c.log_id == self.batch.log_id,
+                    tables.record.c.branch == stretch.branch,
+                    tables.record.c.seq == bindparam("at_seq"),
+                ),
+                offered_again,
+            )
+        return outcomes
+
+    async def _grow(self, stretch: Stretch, branch: Branch) -> Head:
+        """Let a branch reach over a stretch that was written; give how far it is whole then."""
+        first_seq, last = self._reach(stretch)
+        whole = branch.whole
+        if last.seq + 1 < branch.from_seq:  # wholly before all it held
+            whole = last
+        elif first_seq <= whole.seq + 1 and last.seq > whole.seq:
+            whole = last
+            if last.seq < branch.head.seq:  # a gap was filled: the run goes on to the next one
+                whole = await self._end_of_run(branch.number, last)
+        grown = Branch(
+            branch.number,
+            min(branch.from_seq, first_seq),
+            whole,
+            last if last.seq > branch.head.seq else branch.head,
+        )
+        if grown != branch:
+            await self.connection.execute(
+                update(tables.branch)
+                .where(
+                    tables.branch.c.log_id == self.batch.log_id,
+                    tables.branch.c.branch == branch.number,
+                )
+                .values(**_columns(grown))
+            )
+        return whole
+
+    async def _end_of_run(self, number: int, start: Head) -> Head:
+        """The last record, from ``start`` on, before the next gap."""
+        record, following = tables.record.c, tables.record.alias("following").c
+        query = (
+            select(record.seq, record.previous, record.sealed, record.digest)
+            .where(
+                record.log_id == self.batch.log_id,
+                record.branch == number,
+                record.seq >= start.seq,
+                ~exists().where(
+                    following.log_id == self.batch.log_id,
+                    following.branch == number,
+                    following.seq == record.seq + 1,
+                ),
+            )
+            .order_by(record.seq)
+            .limit(1)
+        )
+        seq, previous, sealed, held_digest = (await self.connection.execute(query)).one()
+        return Head(seq, link(previous, seq, held_digest if sealed is None else digest(sealed)))
+
+    def _log_edges(self, stretch: Stretch, branch: Branch | None) -> None:
+        """Name a fork or a gap when it comes to be."""
+        first_seq, _ = self._reach(stretch)
+        where = {
+            "kiosk": fingerprint(self.batch.kiosk_id),
+            "log": self.batch.log_id.hex(),
+            "branch": stretch.branch,
+        }
+        if branch is None and stretch.branch > 0:
+            _log.warning("log forked", extra={**where, "from_seq": first_seq})
+        missing_from = 1 if branch is None else branch.head.seq + 1
+        if first_seq > missing_from and (branch is not None or stretch.branch == 0):
+            gap = {"from_seq": missing_from, "to_seq": first_seq - 1}
+            _log.warning("records missing", extra={**where, **gap})
+
+
+def _columns(branch: Branch) -> dict[str, int | bytes]:
+    return {
+        "branch": branch.number,
+        "from_seq": branch.from_seq,
+        "whole_seq": branch.whole.seq,
+        "whole_link": branch.whole.link,
+        "head_seq": branch.head.seq,
+        "head_link": branch.head.link,
+    }
