@@ -10,7 +10,7 @@ from sync_service.agent.client import (
     UnreachableError,
 )
 from sync_service.contract.error import ContractError
-from sync_service.contract.publication import PublicationKind, publication_digest
+from sync_service.contract.publication import publication_digest
 from sync_service.contract.wire import Offer
 from sync_service.outbox.state import State
 
@@ -43,7 +43,7 @@ class Publications:
                 continue
             try:
                 signed = self._fetch(offer)
-                publication = self._state.take(signed)
+                self._state.take(signed)
             except UnreachableError as error:
                 self._miss(offer, error)
                 break  # what comes after it may depend on it, and would hardly come through
@@ -55,8 +55,7 @@ class Publications:
             else:
                 taken = True
                 log.info("publication taken", extra=_fields(offer))
-                if publication.kind is PublicationKind.KEYS:
-                    self._refused.clear()  # for want of the key that has now come, perhaps
+                self._refused.clear()  # they may have waited for this key, or this assignment
         return taken
 
     def _fetch(self, offer: Offer) -> bytes:
