@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 from sync_service.contract.record import BOOT_LENGTH, ClockEvidence, Moment, half_day_of
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-_TIMESYNC_MARK: Final = Path("/run/systemd/timesync/synchronized")
+TIMESYNC_MARK: Final = Path("/run/systemd/timesync/synchronized")
+"""What systemd-timesyncd touches when it sets the clock."""
+
 _TIME_ERROR: Final = 5  # what adjtimex answers while the clock is not synchronised
 _TIMEX_LENGTH: Final = 256  # more than a struct timex takes on any Linux
 
@@ -21,14 +23,14 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def clock_synced() -> bool:
+def clock_synced(timesync_mark: Path = TIMESYNC_MARK) -> bool:
     """Whether somebody has set this machine's clock since it booted.
 
     Either systemd-timesyncd left its mark, which stays until the next boot, or the kernel says so,
     whoever keeps it. The kernel alone would not do: it takes its word back after some nine hours
     with no network, while the clock is right to a second still, and half-days need no better.
     """
-    if _TIMESYNC_MARK.exists():
+    if timesync_mark.exists():
         return True
     timex = ctypes.create_string_buffer(_TIMEX_LENGTH)  # all zero: change nothing, only tell
     state = int(ctypes.CDLL(None).adjtimex(timex))

@@ -42,6 +42,7 @@ BUSY_TIMEOUT_S: Final = 10.0
 """How long a writer waits for the other process; a card's fsync can take seconds."""
 
 _PLAINTEXT: Final = b"SQLite format 3\x00"
+_PAGE_LENGTH: Final = 4096  # SQLCipher 4's own
 _HEX_KEY: Final = re.compile(rb"([0-9A-Fa-f]{64})\r?\n?")
 _WRITING: Final = "writing"
 
@@ -234,11 +235,11 @@ def sync_folder(folder: Path) -> None:
 
 def _create(path: Path, key: StoreKey) -> None:
     """Make a whole store and link it into place; of two processes at once, the first one wins."""
-    log = _log_beside(path)
-    if log.exists():
-        # SQLite would take this log of latest changes for the new store's own.
+    changes = path.with_name(f"{path.name}-wal")
+    if changes.exists() and changes.stat().st_size > 0:
+        # SQLite would take them for the new store's own.
         raise DamagedStoreError(
-            f"{path}: is gone, but {log.name} is there, and holds records: bring the store back"
+            f"{path}: is gone, but {changes.name} is there, with its latest changes: bring it back"
         )
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         fresh = Path(folder) / path.name
@@ -264,13 +265,14 @@ def _examine(path: Path, key: StoreKey, busy_timeout_s: float) -> None:
     changes back from the -wal file when it closes.
     """
     with path.open("rb") as file:
-        start = file.read(len(_PLAINTEXT))
-    if not start:
-        raise DamagedStoreError(f"{path}: is empty; keep all its files, and start a new store")
-    if start == _PLAINTEXT:
+        first_page = file.read(_PAGE_LENGTH)
+    if first_page.startswith(_PLAINTEXT):
         raise PlaintextStoreError(
             f"{path}: is not encrypted; move it away, keep it, and find out who made it"
         )
+    if len(first_page) < _PAGE_LENGTH:
+        # SQLite would take an empty file for a new store, and delete the latest changes beside it.
+        raise DamagedStoreError(f"{path}: is cut short, so {_DAMAGED.advice}")
     engine = _engine(path, key, busy_timeout_s, "ro")
     try:
         with reading(engine) as connection:
@@ -282,10 +284,6 @@ def _examine(path: Path, key: StoreKey, busy_timeout_s: float) -> None:
             f"{path}: is of version {version}, this software knows {len(MIGRATIONS)}:"
             " install the newer software"
         )
-
-
-def _log_beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
 
 
 def _migrate(engine: Engine) -> None:
@@ -390,6 +388,9 @@ _UNAVAILABLE: Final = _Fault(
     ends_connection=True,
 )
 _FULL: Final = _Fault(FullDiskError, "no space is left; free some, nothing else is lost")
+_DAMAGED: Final = _Fault(
+    DamagedStoreError, "damaged; keep all its files, and start a new store", ends_connection=True
+)
 _BUSY: Final = _Fault(BusyStoreError, "another process held the lock for too long; try again")
 
 # By extended code where it says more than its primary one, else by the primary code.
@@ -399,11 +400,7 @@ _FAULTS: Final[dict[int, _Fault]] = {
         "the key is wrong, or this is no store, or its first page is damaged; bring the right key",
         ends_connection=True,
     ),
-    sqlcipher.SQLITE_CORRUPT: _Fault(
-        DamagedStoreError,
-        "is damaged; keep all its files, and start a new store",
-        ends_connection=True,
-    ),
+    sqlcipher.SQLITE_CORRUPT: _DAMAGED,
     sqlcipher.SQLITE_FULL: _FULL,
     sqlcipher.SQLITE_IOERR | 19 << 8: _FULL,  # SHMSIZE: the -shm file could not grow
     sqlcipher.SQLITE_BUSY: _BUSY,
