@@ -401,33 +401,23 @@ class Centre:
         )
 
 
-class Kiosk:
-    """A stamped kiosk with its agent. Every part is the real one; only time is told to it."""
+class Caller:
+    """A kiosk as far as the wire is concerned: a stamp, a signing key and a clock."""
 
-    def __init__(self, folder, stamp, closing):
-        self.folder = folder
+    def __init__(self, stamp, receipt_key, signing_key, closing):
         self.stamp = stamp
-        self.store_key = StoreKey(bytes([7] * 32))
         self.now = NOON
         self.synced = True
         self.clock = Clock(lambda: self.now, lambda: self.synced)
+        self.signing_key = signing_key
+        self.kiosk_id = signing_key.verifying_key.kiosk_id
+        self._receipt_key = receipt_key
         self._closing = closing
-        self._engine = open_store(folder / "store.db", self.store_key)
-        closing.callback(self._engine.dispose)
-        self.outbox = Outbox(self._engine)
-        self.state = State(self._engine)
-        self.state.begin(stamp)
-        self.identity = Identity.open(folder / "identity", self.store_key)
-
-    def put(self, count, half_day=HALF_DAY - 1):
-        first = self.outbox.extent().head.seq + 1
-        for number in range(first, first + count):
-            self.outbox.put(f"sealed {number}".encode(), half_day)
 
     def collector(self, **changes):
         settings = {
-            "signing_key": self.identity.signing_key,
-            "receipt_key": lambda: self.state.publications().keys.body.receipt,
+            "signing_key": self.signing_key,
+            "receipt_key": self._receipt_key,
             "clock_synced": self.clock.synced,
             "software": "regard/test",
             "timeout_s": 10,
@@ -435,6 +425,43 @@ class Kiosk:
         }
         collector = Collector(self.stamp.collector, self.stamp.authority, **settings)
         return self._closing.enter_context(collector)
+
+    def enrolled_at(self, collector, standing=Standing.ENROLLED):
+        collector.kiosks[self.kiosk_id] = (self.signing_key.verifying_key, standing)
+        return self
+
+
+class Kiosk(Caller):
+    """A stamped kiosk with its agent. Every part is the real one; only time is told to it."""
+
+    def __init__(self, folder, stamp, closing):
+        self.folder = folder
+        self.store_key = StoreKey(bytes([7] * 32))
+        self._engine = open_store(folder / "store.db", self.store_key)
+        closing.callback(self._engine.dispose)
+        self.outbox = self.opened(Outbox)
+        self.state = State(self._engine)
+        self.state.begin(stamp)
+        self.identity = Identity.open(folder / "identity", self.store_key)
+
+        def receipt_key():
+            return self.state.publications().keys.body.receipt
+
+        super().__init__(stamp, receipt_key, self.identity.signing_key, closing)
+
+    def leave(self):
+        """Close the store for good; its path."""
+        self._engine.dispose()
+        return self.folder / "store.db"
+
+    def opened(self, kind):
+        """Another view of the same store."""
+        return kind(self._engine)
+
+    def put(self, count, half_day=HALF_DAY - 1):
+        first = self.outbox.extent().head.seq + 1
+        for number in range(first, first + count):
+            self.outbox.put(f"sealed {number}".encode(), half_day)
 
     def publications(self):
         return Publications(self.collector(), self.state)
@@ -462,13 +489,6 @@ class Kiosk:
             random=Random(1),
             wait=wait,
         )
-
-    def enrolled_at(self, collector, standing=Standing.ENROLLED):
-        collector.kiosks[self.identity.kiosk_id] = (
-            self.identity.signing_key.verifying_key,
-            standing,
-        )
-        return self
 
 
 @pytest.fixture
@@ -556,6 +576,27 @@ def centre():
             }
         ),
     )
+
+
+@pytest.fixture
+def caller_of(closing, centre, authority):
+    """Makes a caller that was stamped for that collector."""
+
+    def caller_of(collector):
+        return Caller(
+            centre.stamp(collector.address, authority.pem),
+            lambda: centre.receipt.verifying_key,
+            SigningKey(bytes([4] * 32)),
+            closing,
+        )
+
+    return caller_of
+
+
+@pytest.fixture
+def caller(caller_of, collector):
+    """A caller that its collector knows."""
+    return caller_of(collector).enrolled_at(collector)
 
 
 @pytest.fixture

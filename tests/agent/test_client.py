@@ -31,9 +31,9 @@ OTHER_KEY = SigningKey(bytes([9] * 32))
 SAYS_NOTHING_OF_SIZE = sorted(set(PROBLEMS) - {"too-slow", "too-large"})
 
 
-def status_of(kiosk):
+def status_of(caller):
     return Status(
-        kiosk_id=kiosk.identity.kiosk_id,
+        kiosk_id=caller.kiosk_id,
         nonce=new_nonce(),
         log_id=bytes(16),
         head=Head(0, bytes(32)),
@@ -50,19 +50,19 @@ def status_of(kiosk):
     )
 
 
-def enrolment_of(kiosk):
+def enrolment_of(caller):
     return Enrolment(
-        key=kiosk.identity.signing_key.verifying_key,
+        key=caller.signing_key.verifying_key,
         nonce=new_nonce(),
-        stamp_id=kiosk.stamp.stamp_id,
-        code=kiosk.stamp.enrolment_code,
+        stamp_id=caller.stamp.stamp_id,
+        code=caller.stamp.enrolment_code,
         software="regard/test",
     )
 
 
-def batch_of(kiosk, *sealed):
+def batch_of(caller, *sealed):
     return Batch(
-        kiosk_id=kiosk.identity.kiosk_id,
+        kiosk_id=caller.kiosk_id,
         log_id=bytes(16),
         first_seq=1,
         previous=bytes(32),
@@ -71,20 +71,20 @@ def batch_of(kiosk, *sealed):
     )
 
 
-def ask_status(kiosk):
-    return kiosk.collector().status(status_of(kiosk))
+def ask_status(caller):
+    return caller.collector().status(status_of(caller))
 
 
-def ask_receipt(kiosk):
-    return kiosk.collector().deliver(batch_of(kiosk))
+def ask_receipt(caller):
+    return caller.collector().deliver(batch_of(caller))
 
 
-def ask_enrolment(kiosk):
-    return kiosk.collector().enrol(enrolment_of(kiosk))
+def ask_enrolment(caller):
+    return caller.collector().enrol(enrolment_of(caller))
 
 
-def ask_publication(kiosk):
-    return kiosk.collector().publication(bytes(32))
+def ask_publication(caller):
+    return caller.collector().publication(bytes(32))
 
 
 ASK = [ask_status, ask_receipt, ask_enrolment, ask_publication]
@@ -94,59 +94,59 @@ ASK_SIGNED = [ask_status, ask_receipt, ask_enrolment]
 # TLS
 
 
-def test_the_stamped_authority_is_trusted(kiosk):
-    assert ask_status(kiosk).standing is Standing.ENROLLED
+def test_the_stamped_authority_is_trusted(caller):
+    assert ask_status(caller).standing is Standing.ENROLLED
 
 
-def test_another_authority_is_not_trusted(serve, kiosk_of, tmp_path_factory, authority):
+def test_another_authority_is_not_trusted(serve, caller_of, tmp_path_factory, authority):
     other = type(authority)(tmp_path_factory.mktemp("other"))
     with pytest.raises(UnreachableError, match="certificate verify failed"):
-        ask_status(kiosk_of(serve(other.serve())))
+        ask_status(caller_of(serve(other.serve())))
 
 
 @pytest.mark.parametrize("synced", [True, False])
-def test_another_host_name_is_never_trusted(serve, kiosk_of, authority, synced):
-    kiosk = kiosk_of(serve(authority.serve(host="collector.example")))
-    kiosk.synced = synced
+def test_another_host_name_is_never_trusted(serve, caller_of, authority, synced):
+    caller = caller_of(serve(authority.serve(host="collector.example")))
+    caller.synced = synced
     with pytest.raises(UnreachableError, match="IP address mismatch"):
-        ask_status(kiosk)
+        ask_status(caller)
 
 
 @pytest.mark.parametrize("begins_in_days", [-10, 10])
 def test_a_certificate_s_dates_count_only_while_the_clock_is_synchronised(
-    serve, kiosk_of, authority, begins_in_days
+    serve, caller_of, authority, begins_in_days
 ):
     begins = datetime.now(UTC) + timedelta(days=begins_in_days)
     collector = serve(authority.serve(begins=begins, days=1))
-    kiosk = kiosk_of(collector).enrolled_at(collector)
-    kiosk.synced = False
-    client = kiosk.collector()
-    assert client.status(status_of(kiosk)).standing is Standing.ENROLLED
-    kiosk.synced = True  # what was connected before must not be used any more
+    caller = caller_of(collector).enrolled_at(collector)
+    caller.synced = False
+    client = caller.collector()
+    assert client.status(status_of(caller)).standing is Standing.ENROLLED
+    caller.synced = True  # what was connected before must not be used any more
     with pytest.raises(UnreachableError, match="certificate verify failed"):
-        client.status(status_of(kiosk))
-    kiosk.synced = False
-    assert client.status(status_of(kiosk)).standing is Standing.ENROLLED
+        client.status(status_of(caller))
+    caller.synced = False
+    assert client.status(status_of(caller)).standing is Standing.ENROLLED
 
 
-def test_an_authority_that_can_not_be_read_is_refused_at_once(kiosk):
-    kiosk.stamp = replace(kiosk.stamp, authority=b"no certificate")
+def test_an_authority_that_can_not_be_read_is_refused_at_once(caller):
+    caller.stamp = replace(caller.stamp, authority=b"no certificate")
     with pytest.raises(ValueError, match="certificate"):
-        kiosk.collector()
+        caller.collector()
 
 
 @pytest.mark.parametrize("address", ["https://collector.example:port", "https://[::1"])
-def test_an_address_that_can_not_be_called_on_is_refused_at_once(kiosk, address):
-    kiosk.stamp = replace(kiosk.stamp, collector=address)
+def test_an_address_that_can_not_be_called_on_is_refused_at_once(caller, address):
+    caller.stamp = replace(caller.stamp, collector=address)
     with pytest.raises(ValueError, match=r"(?i)invalid"):
-        kiosk.collector()
+        caller.collector()
 
 
 # What is said
 
 
-def test_a_request_says_no_more_than_it_must(kiosk, collector):
-    ask_receipt(kiosk)
+def test_a_request_says_no_more_than_it_must(caller, collector):
+    ask_receipt(caller)
     host = collector.address.removeprefix("https://")
     length = collector.headers[0].pop("Content-Length")
     assert int(length) < 400
@@ -155,66 +155,66 @@ def test_a_request_says_no_more_than_it_must(kiosk, collector):
     ]
 
 
-def test_one_connection_serves_a_whole_contact(kiosk, collector):
-    client = kiosk.collector()
+def test_one_connection_serves_a_whole_contact(caller, collector):
+    client = caller.collector()
     for _ in range(3):
-        client.status(status_of(kiosk))
+        client.status(status_of(caller))
     assert collector.connections == 1
 
 
-def test_an_address_may_have_a_path(kiosk, collector):
+def test_an_address_may_have_a_path(caller, collector):
     collector.below = "/regard"
-    kiosk.stamp = replace(kiosk.stamp, collector=f"{collector.address}/regard")
-    assert ask_status(kiosk).standing is Standing.ENROLLED
+    caller.stamp = replace(caller.stamp, collector=f"{collector.address}/regard")
+    assert ask_status(caller).standing is Standing.ENROLLED
 
 
-def test_a_proxy_is_asked_to_lead_the_way(kiosk, collector, tunnel):
-    client = kiosk.collector(proxy=tunnel.address)
-    assert client.status(status_of(kiosk)).standing is Standing.ENROLLED
+def test_a_proxy_is_asked_to_lead_the_way(caller, collector, tunnel):
+    client = caller.collector(proxy=tunnel.address)
+    assert client.status(status_of(caller)).standing is Standing.ENROLLED
     assert tunnel.asked_for == [collector.address.removeprefix("https://")]
 
 
-def test_the_environment_s_proxy_is_not_heeded(kiosk, monkeypatch):
+def test_the_environment_s_proxy_is_not_heeded(caller, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    assert ask_status(kiosk).standing is Standing.ENROLLED
+    assert ask_status(caller).standing is Standing.ENROLLED
 
 
 # What comes back
 
 
 @pytest.mark.parametrize("ask", ASK)
-def test_a_captive_portal_is_no_collector(kiosk, collector, ask):
+def test_a_captive_portal_is_no_collector(caller, collector, ask):
     collector.instead = lambda _: collector.PORTAL
     with pytest.raises(UnreachableError) as caught:
-        ask(kiosk)
+        ask(caller)
     assert type(caught.value) is UnreachableError
     assert caught.value.code == "not-ours"
 
 
-@pytest.mark.parametrize("ask", ASK)
-@pytest.mark.parametrize("status", [204, 301, 302, 401, 403, 404, 410])
-def test_what_a_proxy_says_for_itself_is_not_the_collector_s_word(kiosk, collector, ask, status):
-    collector.instead = lambda _: collector.page(status, Location="https://elsewhere.example/")
-    with pytest.raises(UnreachableError, match="not-ours"):
-        ask(kiosk)
+def test_what_a_proxy_says_for_itself_is_not_the_collector_s_word(caller, collector):
+    for status in (201, 301, 302, 401, 403, 404, 407, 410):
+        page = collector.page(status, Location="https://elsewhere.example/")
+        collector.instead = lambda _, page=page: page
+        with pytest.raises(UnreachableError, match="not-ours"):
+            ask_status(caller)
 
 
 @pytest.mark.parametrize("ask", ASK_SIGNED)
 @pytest.mark.parametrize("body", [b"", b"\xff", b"<html>", bytes(100)])
-def test_a_body_that_is_no_signed_message_is_not_the_collector_s(kiosk, collector, ask, body):
+def test_a_body_that_is_no_signed_message_is_not_the_collector_s(caller, collector, ask, body):
     collector.instead = lambda _: replace(collector.PORTAL, body=body, media_type=MEDIA_TYPE)
     with pytest.raises(UnreachableError, match="not-ours"):
-        ask(kiosk)
+        ask(caller)
 
 
 @pytest.mark.parametrize("ask", ASK_SIGNED)
-def test_what_another_key_signed_is_not_believed(kiosk, collector, ask):
+def test_what_another_key_signed_is_not_believed(caller, collector, ask):
     collector.receipt = OTHER_KEY
     with pytest.raises(UnprovenError, match="unproven-reply"):
-        ask(kiosk)
+        ask(caller)
 
 
-def test_what_was_signed_as_another_message_is_not_believed(kiosk, collector):
+def test_what_was_signed_as_another_message_is_not_believed(caller, collector):
     def instead(batch):
         receipt = collector.take_in(batch)
         signed = collector.receipt.sign(Context.STATUS_REPLY, receipt.encode())
@@ -222,20 +222,20 @@ def test_what_was_signed_as_another_message_is_not_believed(kiosk, collector):
 
     collector.instead = instead
     with pytest.raises(UnprovenError):
-        ask_receipt(kiosk)
+        ask_receipt(caller)
 
 
-def test_an_unproven_reply_offers_newer_keys_and_nothing_else(kiosk, collector, centre):
+def test_an_unproven_reply_offers_newer_keys_and_nothing_else(caller, collector, centre):
     collector.offer(centre.keys(2, receipt=OTHER_KEY), centre.publishing)
     collector.offers.append(replace(collector.offers[0], kind=PublicationKind.REPLIES))
     collector.receipt = OTHER_KEY
     with pytest.raises(UnprovenError) as caught:
-        ask_status(kiosk)
+        ask_status(caller)
     assert [offer.kind for offer in caught.value.keys] == [PublicationKind.KEYS]
 
 
 @pytest.mark.parametrize("ask", ASK_SIGNED)
-def test_a_reply_of_yesterday_can_not_be_shown_again(kiosk, collector, ask):
+def test_a_reply_of_yesterday_can_not_be_shown_again(caller, collector, ask):
     recorded = []
 
     def replay(message):
@@ -243,59 +243,59 @@ def test_a_reply_of_yesterday_can_not_be_shown_again(kiosk, collector, ask):
         return recorded[0]
 
     collector.instead = replay
-    ask(kiosk)
+    ask(caller)
     with pytest.raises(UnreachableError, match="replayed-reply"):
-        ask(kiosk)
+        ask(caller)
 
 
-def test_the_receipt_of_another_batch_is_not_believed(kiosk, collector):
-    other = batch_of(kiosk, b"three", b"four")
+def test_the_receipt_of_another_batch_is_not_believed(caller, collector):
+    other = batch_of(caller, b"three", b"four")
 
     def instead(batch):
         return collector.say(collector.take_in(replace(other, nonce=batch.nonce)))
 
     collector.instead = instead
     with pytest.raises(UnreachableError, match="replayed-reply"):
-        ask_receipt(kiosk)
+        ask_receipt(caller)
 
 
-def test_a_reply_to_another_kiosk_is_not_believed(kiosk, collector):
+def test_a_reply_to_another_kiosk_is_not_believed(caller, collector):
     def instead(enrolment):
         reply = EnrolmentReply(bytes(16), enrolment.nonce, Standing.ENROLLED)
         return collector.say(reply)
 
     collector.instead = instead
     with pytest.raises(UnreachableError, match="replayed-reply"):
-        ask_enrolment(kiosk)
+        ask_enrolment(caller)
 
 
-def test_a_signed_reply_that_is_none_of_the_contract_is_a_bug(kiosk, collector):
+def test_a_signed_reply_that_is_none_of_the_contract_is_a_bug(caller, collector):
     def instead(_):
         signed = collector.receipt.sign(Context.STATUS_REPLY, b"\xa0")
         return replace(collector.PORTAL, body=signed, media_type=MEDIA_TYPE)
 
     collector.instead = instead
     with pytest.raises(ContractBrokenError, match="malformed-reply"):
-        ask_status(kiosk)
+        ask_status(caller)
 
 
-def test_a_reply_without_end_is_not_read_to_its_end(kiosk, collector):
+def test_a_reply_without_end_is_not_read_to_its_end(caller, collector):
     longer = replace(
         collector.PORTAL, body=bytes(MAX_PUBLICATION_LENGTH + 1), media_type=MEDIA_TYPE
     )
     collector.instead = lambda _: longer
     with pytest.raises(UnreachableError, match=f"more than {MAX_PUBLICATION_LENGTH} bytes"):
-        ask_publication(kiosk)
+        ask_publication(caller)
     longest = replace(longer, body=bytes(MAX_PUBLICATION_LENGTH))
     collector.instead = lambda _: longest
-    assert len(ask_publication(kiosk)) == MAX_PUBLICATION_LENGTH
+    assert len(ask_publication(caller)) == MAX_PUBLICATION_LENGTH
 
 
 # Problems
 
 
 @pytest.mark.parametrize("code", SAYS_NOTHING_OF_SIZE)
-def test_every_problem_has_its_error(kiosk, collector, code):
+def test_every_problem_has_its_error(caller, collector, code):
     collector.instead = lambda _: collector.problem(code)
     if code in ("unknown-kiosk", "held-kiosk", "revoked-kiosk"):
         expected = NotAdmittedError
@@ -304,39 +304,47 @@ def test_every_problem_has_its_error(kiosk, collector, code):
     else:
         expected = ContractBrokenError
     with pytest.raises(expected) as caught:
-        ask_receipt(kiosk)
+        ask_receipt(caller)
     assert type(caught.value) is expected
     assert caught.value.code == code
 
 
 @pytest.mark.parametrize("code", ["too-slow", "too-large"])
-def test_problems_of_size_ask_for_less(kiosk, collector, code):
+def test_problems_of_size_ask_for_less(caller, collector, code):
     collector.instead = lambda _: collector.problem(code)
     with pytest.raises(TooMuchError, match=code):
-        ask_receipt(kiosk)
+        ask_receipt(caller)
 
 
 @pytest.mark.parametrize("status", [408, 413, 504])
-def test_a_proxy_s_limits_ask_for_less(kiosk, collector, status):
+def test_a_proxy_s_limits_ask_for_less(caller, collector, status):
     collector.instead = lambda _: collector.page(status)
     with pytest.raises(TooMuchError, match=f"http-{status}"):
-        ask_receipt(kiosk)
+        ask_receipt(caller)
 
 
-def test_a_problem_under_another_status_is_not_the_collector_s(kiosk, collector):
+def test_a_problem_under_another_status_is_not_the_collector_s(caller, collector):
     collector.instead = lambda _: replace(collector.problem("revoked-kiosk"), status=400)
     with pytest.raises(UnreachableError, match="not-ours"):
-        ask_status(kiosk)
+        ask_status(caller)
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[]", b'{"code": 1}', b'{"code": "new"}'])
-def test_a_problem_that_can_not_be_read_is_not_the_collector_s(kiosk, collector, body):
+def test_a_problem_that_can_not_be_read_is_not_the_collector_s(caller, collector, body):
     collector.instead = lambda _: replace(collector.problem("revoked-kiosk"), body=body)
     with pytest.raises(UnreachableError, match="not-ours"):
-        ask_status(kiosk)
+        ask_status(caller)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_a_proxy_s_own_trouble_is_unreachable(caller, collector, status):
+    collector.instead = lambda _: collector.page(status, Retry_After="7")
+    with pytest.raises(UnreachableError, match=f"http-{status}") as caught:
+        ask_receipt(caller)
+    assert type(caught.value) is UnreachableError
+    assert caught.value.retry_after_s == 7
+
+
 @pytest.mark.parametrize(
     ("retry_after", "seconds"),
     [
@@ -351,32 +359,32 @@ def test_a_problem_that_can_not_be_read_is_not_the_collector_s(kiosk, collector,
         ("Wed, 21 Oct 2026 07:28:00 GMT", None),
     ],
 )
-def test_retry_after_is_heard_in_seconds(kiosk, collector, status, retry_after, seconds):
+def test_retry_after_is_heard_in_seconds(caller, collector, retry_after, seconds):
     collector.instead = lambda _: collector.page(
-        status, Retry_After=retry_after.encode().decode("latin-1")
+        503, Retry_After=retry_after.encode().decode("latin-1")
     )
     with pytest.raises(UnreachableError) as caught:
-        ask_status(kiosk)
+        ask_status(caller)
     assert caught.value.retry_after_s == seconds
 
 
 # Connections
 
 
-def test_nobody_there_is_unreachable(kiosk, collector):
+def test_nobody_there_is_unreachable(caller, collector):
     collector.close()
     with pytest.raises(UnreachableError, match="no-connection") as caught:
-        ask_receipt(kiosk)
+        ask_receipt(caller)
     assert type(caught.value) is UnreachableError
 
 
-def test_a_connection_cut_in_mid_exchange_asks_for_less(kiosk, collector):
+def test_a_connection_cut_in_mid_exchange_asks_for_less(caller, collector):
     collector.instead = lambda _: collector.CUT
     with pytest.raises(TooMuchError, match="cut-off"):
-        ask_receipt(kiosk)
+        ask_receipt(caller)
 
 
-def test_a_collector_that_says_nothing_times_out(kiosk, collector):
+def test_a_collector_that_says_nothing_times_out(caller, collector):
     collector.instead = lambda _: collector.stall()
     with pytest.raises(TooMuchError, match="timed-out"):
-        kiosk.collector(timeout_s=0.2).deliver(batch_of(kiosk))
+        caller.collector(timeout_s=0.2).deliver(batch_of(caller))

@@ -101,7 +101,7 @@ def test_whatever_less_may_cure_halves_a_batch(kiosk, collector, fault):
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.booleans(), max_size=12), st.integers(1, 9))
 def test_whatever_gets_lost_everything_arrives_once(kiosk, collector, losses, count):

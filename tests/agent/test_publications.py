@@ -67,7 +67,7 @@ def test_with_no_network_the_rest_is_not_tried(kiosk, collector, centre, replies
 
 @pytest.mark.parametrize("why", ["forged", "older", "foreign", "no publication"])
 def test_what_is_refused_is_said_once_and_not_fetched_again(
-    kiosk, collector, centre, replies, caplog, why
+    kiosk, collector, centre, replies, *, caplog, why
 ):
     caplog.set_level(logging.INFO)
     kiosk.state.take(replies(5).sign(centre.publishing))
