@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
-from typing import NoReturn, TypeAlias, TypeVar
+from typing import NoReturn, TypeAlias, TypeGuard, TypeVar
 
 import cbor2
 
@@ -107,7 +107,7 @@ class Fields:
         """An integer from ``low`` to ``high``."""
 
         def convert(value: Value) -> int | None:
-            return value if type(value) is int and low <= value <= high else None
+            return value if is_integer(value, low, high) else None
 
         return self._take(key, convert, f"an integer from {low} to {high}")
 
@@ -198,6 +198,11 @@ class Fields:
             raise MalformedError(f"{self._what}: unknown: {names}")
 
 
+def is_integer(value: object, low: int = 0, high: int = MAX_INTEGER) -> TypeGuard[int]:
+    """Whether a value is an integer from ``low`` to ``high``, which true and false are not."""
+    return type(value) is int and low <= value <= high
+
+
 def integers(values: Iterable[Value], what: str, low: int, high: int) -> tuple[int, ...]:
     """Check that each value is an integer from ``low`` to ``high`` and none comes twice.
 
@@ -206,7 +211,7 @@ def integers(values: Iterable[Value], what: str, low: int, high: int) -> tuple[i
     """
     found: list[int] = []
     for value in values:
-        if type(value) is not int or not low <= value <= high:
+        if not is_integer(value, low, high):
             raise MalformedError(f"{what}: each must be an integer from {low} to {high}")
         found.append(value)
     if len(set(found)) != len(found):

@@ -18,6 +18,7 @@ from sync_service.contract.codec import (
     decode,
     encode,
     integers,
+    is_integer,
     without_defaults,
 )
 from sync_service.contract.error import MalformedError
@@ -192,6 +193,25 @@ def encode_record(record: Record) -> bytes:
     Raises:
         MalformedError: the record breaks the contract, or is larger than the largest bucket.
     """
+    plain = encode(_members(record))
+    _parse(plain)  # what we write must be what we would accept
+    return _pad(plain)
+
+
+def decode_record(padded: bytes) -> Record:
+    """The record that `encode_record` encoded.
+
+    Raises:
+        MalformedError: the bytes hold no record, or one of a kind unknown to this version.
+    """
+    plain = _unpad(padded)
+    record = _parse(plain)
+    if encode(_members(record)) != plain:
+        raise MalformedError("record: a member at its default must be left out")
+    return record
+
+
+def _members(record: Record) -> dict[int, Value]:
     match record:
         case Response():
             members = _response_members(record)
@@ -214,18 +234,7 @@ def encode_record(record: Record) -> bytes:
     members[2] = record.moment.half_day
     if record.moment.evidence is not None:
         members[3] = [record.moment.evidence.boot, record.moment.evidence.uptime_h]
-    plain = encode({**record.unknown, **members})
-    _parse(plain)  # what we write must be what we would accept
-    return _pad(plain)
-
-
-def decode_record(padded: bytes) -> Record:
-    """The record that `encode_record` encoded.
-
-    Raises:
-        MalformedError: the bytes hold no record, or one of a kind unknown to this version.
-    """
-    return _parse(_unpad(padded))
+    return {**record.unknown, **members}
 
 
 def _response_members(response: Response) -> dict[int, Value]:
@@ -283,9 +292,7 @@ def _parse_evidence(fields: Fields) -> ClockEvidence | None:
     if 3 not in fields:
         return None
     match fields.items(3, high=2):
-        case [bytes(boot), int(uptime_h)] if (
-            len(boot) == BOOT_LENGTH and type(uptime_h) is int and 0 <= uptime_h <= 2**20
-        ):
+        case [bytes(boot), uptime_h] if len(boot) == BOOT_LENGTH and is_integer(uptime_h, 0, 2**20):
             return ClockEvidence(boot, uptime_h)
     raise MalformedError("record: 3 must be [4 bytes of the boot's id, hours of uptime]")
 
@@ -324,7 +331,7 @@ def _parse_answers(values: Mapping[int, Value]) -> dict[int, int | str]:
         if not 1 <= code <= MAX_CODE:
             raise MalformedError("record: an item's code is out of range")
         match value:
-            case int() if type(value) is int and 1 <= value <= MAX_CODE:
+            case _ if is_integer(value, 1, MAX_CODE):
                 answers[code] = value
             case str() if 1 <= len(value) <= MAX_TEXT:
                 answers[code] = value

@@ -14,7 +14,7 @@ from typing import Final, Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from sync_service.contract.codec import decode, encode
+from sync_service.contract.codec import decode, encode, is_integer
 from sync_service.contract.error import MalformedError, SignatureError
 
 KIOSK_ID_LENGTH: Final = 16
@@ -55,7 +55,7 @@ class Envelope:
             MalformedError: not the form of a signed message.
         """
         match decode(data):
-            case [int(algorithm), bytes(payload), bytes(signature)]:
+            case [algorithm, bytes(payload), bytes(signature)] if is_integer(algorithm):
                 return cls(algorithm, payload, signature)
         raise MalformedError("not a signed message: [algorithm, payload, signature]")
 

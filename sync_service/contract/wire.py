@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Final, Self
 
 from sync_service.contract.chain import LINK_LENGTH, Head, links
-from sync_service.contract.codec import MAX_INTEGER, Fields, Value, decode, encode
+from sync_service.contract.codec import MAX_INTEGER, Fields, Value, decode, encode, is_integer
 from sync_service.contract.error import ChainError, MalformedError
 from sync_service.contract.publication import (
     MAX_SERIAL,
@@ -488,9 +488,11 @@ def _parse_outcomes(values: list[Value]) -> tuple[Recorded, ...]:
     outcomes: list[Recorded] = []
     for value in values:
         match value:
-            case [int(outcome), int(count)] if outcome in set(
-                Recorded
-            ) and 1 <= count <= MAX_BATCH_RECORDS - len(outcomes):
+            case [outcome, count] if (
+                is_integer(outcome)
+                and outcome in set(Recorded)
+                and is_integer(count, 1, MAX_BATCH_RECORDS - len(outcomes))
+            ):
                 outcomes += [Recorded(outcome)] * count
             case _:
                 raise MalformedError("receipt: outcomes must be [outcome, count]")
@@ -499,23 +501,23 @@ def _parse_outcomes(values: list[Value]) -> tuple[Recorded, ...]:
 
 def _parse_head(values: list[Value], what: str) -> Head:
     match values:
-        case [int(seq), bytes(link)] if 0 <= seq <= MAX_INTEGER and len(link) == LINK_LENGTH:
+        case [seq, bytes(link)] if is_integer(seq) and len(link) == LINK_LENGTH:
             return Head(seq, link)
     raise MalformedError(f"{what} must be [seq, link]")
 
 
 def _parse_range(value: Value) -> tuple[int, int]:
     match value:
-        case [int(first), int(last)] if 1 <= first <= last <= MAX_INTEGER:
+        case [first, last] if is_integer(first, 1) and is_integer(last, first):
             return first, last
     raise MalformedError("status reply: wanted must be [first seq, last seq]")
 
 
 def _parse_offer(value: Value) -> Offer:
     match value:
-        case [str(kind), int(serial), bytes(digest)] if (
+        case [str(kind), serial, bytes(digest)] if (
             kind in {member.value for member in PublicationKind}
-            and 1 <= serial <= MAX_SERIAL
+            and is_integer(serial, 1, MAX_SERIAL)
             and len(digest) == DIGEST_LENGTH
         ):
             return Offer(PublicationKind(kind), serial, digest)
@@ -526,7 +528,7 @@ def _parse_serials(document: Mapping[str, Value]) -> dict[PublicationKind, int]:
     known = {member.value: member for member in PublicationKind}
     serials: dict[PublicationKind, int] = {}
     for name, serial in document.items():
-        if type(serial) is not int or not 1 <= serial <= MAX_SERIAL:
+        if not is_integer(serial, 1, MAX_SERIAL):
             raise MalformedError("status: publications must be serials by kind")
         if name in known:  # a kind of a later version is none of ours
             serials[known[name]] = serial

@@ -179,11 +179,12 @@ def test_a_response_that_breaks_the_contract_is_not_encoded(changes):
         encode_record(six_ratings(**changes))
 
 
-def test_a_member_at_its_default_may_not_be_written():
-    plain = encode_record(six_ratings(text_size=0)).rstrip(b"\x00")[:-1]
+@pytest.mark.parametrize(("key", "default"), [(8, []), (11, False), (12, 0), (15, 0)])
+def test_a_member_at_its_default_may_not_be_written(key, default):
+    plain = encode_record(six_ratings(text_size=0, misuse=Misuse.NONE)).rstrip(b"\x00")[:-1]
     members = decode(plain)
-    assert 12 not in members
-    members[12] = 0
+    assert key not in members
+    members[key] = default
     with pytest.raises(MalformedError):
         decode_record((encode(members) + b"\x80").ljust(64, b"\x00"))
 
