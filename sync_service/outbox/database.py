@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal, Self
 
@@ -43,6 +44,7 @@ BUSY_TIMEOUT_S: Final = 10.0
 
 _PLAINTEXT: Final = b"SQLite format 3\x00"
 _PAGE_LENGTH: Final = 4096  # SQLCipher 4's own
+_SHM_LENGTH: Final = 32 * 1024
 _HEX_KEY: Final = re.compile(rb"([0-9A-Fa-f]{64})\r?\n?")
 _WRITING: Final = "writing"
 
@@ -194,7 +196,11 @@ def open_store(path: Path, key: StoreKey, busy_timeout_s: float = BUSY_TIMEOUT_S
             _create(path, key)
         _examine(path, key, busy_timeout_s)
     engine = _engine(path, key, busy_timeout_s, "rw")
-    _migrate(engine)
+    try:
+        _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 
@@ -335,9 +341,11 @@ def _engine(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw"
     @event.listens_for(engine, "handle_error")
     def name_error(context: ExceptionContext) -> OutboxError | None:
         code = getattr(context.original_exception, "sqlite_errorcode", 0)
-        fault = _FAULTS.get(code) or _FAULTS.get(code & 0xFF)
+        fault = _FAULTS.get(code)
         if fault is None:
             return None
+        if code == sqlcipher.SQLITE_IOERR and _is_full(path):
+            fault = _FULL
         # A connection that met a damaged page or a failing card is of no more use.
         context.is_disconnect = fault.ends_connection
         return fault.error(fault.message(path))
@@ -370,6 +378,14 @@ def _connect(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw
     return connection
 
 
+def _is_full(path: Path) -> bool:
+    """Whether the disk has no room even for the -shm file; SQLite calls that an I/O error."""
+    try:
+        return disk_usage(path.parent).free < _SHM_LENGTH
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class _Fault:
     """What one of SQLite's error codes means here."""
@@ -393,7 +409,6 @@ _DAMAGED: Final = _Fault(
 )
 _BUSY: Final = _Fault(BusyStoreError, "another process held the lock for too long; try again")
 
-# By extended code where it says more than its primary one, else by the primary code.
 _FAULTS: Final[dict[int, _Fault]] = {
     sqlcipher.SQLITE_NOTADB: _Fault(
         WrongKeyError,
@@ -402,7 +417,6 @@ _FAULTS: Final[dict[int, _Fault]] = {
     ),
     sqlcipher.SQLITE_CORRUPT: _DAMAGED,
     sqlcipher.SQLITE_FULL: _FULL,
-    sqlcipher.SQLITE_IOERR | 19 << 8: _FULL,  # SHMSIZE: the -shm file could not grow
     sqlcipher.SQLITE_BUSY: _BUSY,
     sqlcipher.SQLITE_READONLY: _UNAVAILABLE,
     sqlcipher.SQLITE_CANTOPEN: _UNAVAILABLE,

@@ -442,6 +442,16 @@ def test_no_store_is_begun_on_a_full_disk(small_disk, key):
     assert [file.name for file in small_disk.iterdir()] == ["ballast"]
 
 
+def test_a_full_disk_is_named_when_a_kiosk_starts(small_disk, key):
+    path = small_disk / "outbox.db"
+    fill(path, key)
+    with (small_disk / "ballast").open("wb") as file, pytest.raises(OSError, match="No space left"):
+        file.write(bytes(2**20))
+
+    with left_as_it_was(path), pytest.raises(FullDiskError):
+        open_store(path, key)
+
+
 def test_a_store_that_may_not_grow_is_a_full_disk(engine, outbox):
     @event.listens_for(engine, "checkout")
     def limit(connection, *_):
@@ -458,6 +468,11 @@ def test_a_lock_held_for_too_long_is_named(engine, path, key):
 
     assert Outbox(impatient).put(sealed(1), half_day=0) == 1
     impatient.dispose()
+
+
+def test_a_store_locked_when_a_kiosk_starts_is_named(engine, path, key):
+    with writing(engine), pytest.raises(BusyStoreError):
+        open_store(path, key, busy_timeout_s=0.01)
 
 
 def test_a_missing_folder_is_named(tmp_path, key):

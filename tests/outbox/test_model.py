@@ -157,5 +157,5 @@ class OutboxMachine(RuleBasedStateMachine):
         assert self.outbox.extent().head == Head(len(self.sealed), whole[-1])
 
 
-OutboxMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+OutboxMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 TestTheOutboxDoesAsTheModel = OutboxMachine.TestCase

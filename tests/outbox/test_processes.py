@@ -58,12 +58,12 @@ def walk(engine):
 
 
 def test_processes_that_make_a_store_at_once_share_one_log(path, key, start_kiosks):
-    for kiosk in start_kiosks(4, 5):
+    for kiosk in start_kiosks(3, 5):
         assert kiosk.wait() == 0
 
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     engine = open_store(path, key)
-    assert walk(engine).seq == 20
+    assert walk(engine).seq == 15
     engine.dispose()
 
 
@@ -72,7 +72,7 @@ def test_the_chain_holds_however_often_the_kiosk_is_killed(path, key, start_kios
     safe = 0
     while safe < 200:
         (kiosk,) = start_kiosks(1, 200)
-        for _ in range(chance.randint(10, 40)):
+        for _ in range(chance.randint(20, 60)):
             safe = int(kiosk.stdout.readline())
         kiosk.kill()  # while it puts the next ones
         rest = kiosk.stdout.read().split()
