@@ -118,7 +118,7 @@ class Assignment:
             "place": self.place,
             "timezone": self.timezone,
             "languages": list(self.languages),
-            "stands": self.stands,
+            "stands": self.stands.value,
             "questionnaire": self.questionnaire,
         }
 
