@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -26,7 +26,7 @@ _CONNECTIONS: Final = 8
 _WRITING: Final = "regard_writing"
 
 
-def open_engine(url: str, *, busy_timeout_s: float = 30.0) -> AsyncEngine:
+def open_engine(url: str | URL, *, busy_timeout_s: float = 30.0) -> AsyncEngine:
     """The engine of a database. Nothing is opened before it is used; dispose of it at the end.
 
     Whoever waits longer than ``busy_timeout_s`` for a connection, or for another writer, gets a

@@ -1,0 +1,341 @@
+"""The command ``regard-collector``."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from sync_service.collector import commands
+from sync_service.collector.error import CollectorError
+from sync_service.contract.error import ContractError
+from sync_service.contract.publication import Stands
+from sync_service.settings import SettingsError
+
+DESCRIPTION: Final = """\
+The central side of Regard: takes in what kiosks send, opens it, publishes to kiosks, exports.
+"""
+
+EPILOGUE: Final = """\
+To begin:
+
+  regard-collector init /srv/regard --address https://collector.example:8443
+  regard-collector serve --folder /srv/regard
+
+Then, with --folder /srv/regard each time, or from within that folder:
+
+  regard-collector organisation add council "Northvale Council"
+  regard-collector place add E07000999 "Northvale"
+  regard-collector service add libraries "Libraries" --organisation council
+  regard-collector site add central "Central Library" --service libraries --place E07000999 \\
+      --languages en cy --stands exit --questionnaire library
+  regard-collector stamp central desk-1 /media/boot/regard-stamp
+  regard-collector kiosk list
+  regard-collector export /tmp/regard-2026-03
+
+Each command explains itself: regard-collector site add --help
+"""
+
+Run = Callable[[argparse.Namespace], Awaitable[str | None]]
+Group = Any  # argparse gives its groups of subcommands no public type
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command: 0 if it did what was asked, 2 if it can't be done."""
+    args = _parser().parse_args(argv)
+    try:
+        said = asyncio.run(args.run(args))
+    except SQLAlchemyError as error:
+        # Its first line says what is wrong; the rest is SQL.
+        print(f"The database can't be used: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
+    except (CollectorError, ContractError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if said:
+        print(said)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="regard-collector",
+        description=DESCRIPTION,
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"regard {version('regard')}")
+    group = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_running(group)
+    _add_places(group)
+    _add_kiosks(group)
+    _add_publishing(group)
+    export = _command(
+        group,
+        "export",
+        commands.export,
+        "write all that is opened into a new folder, as CSV with a description",
+        "Responses, verdicts and days, a row each, in a new folder, with a datapackage.json that"
+        " says what they mean. Records whose half-day is not over are held back.",
+    )
+    export.add_argument(
+        "into", type=Path, metavar="FOLDER", help="a folder that does not exist yet"
+    )
+    export.add_argument(
+        "--include-current",
+        action="store_true",
+        help="export half-days that are not over too; only to try things out",
+    )
+    return parser
+
+
+def _command(
+    group: Group, name: str, run: Run, help_text: str, description: str | None = None
+) -> argparse.ArgumentParser:
+    """Add a command that works in a collector's folder."""
+    command: argparse.ArgumentParser = group.add_parser(
+        name, help=help_text, description=description or f"{help_text[0].upper()}{help_text[1:]}."
+    )
+    command.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="the collector's folder; without it, the one you are in",
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _noun(group: Group, name: str, help_text: str) -> Group:
+    """Add a noun, which has commands of its own."""
+    noun = group.add_parser(
+        name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}."
+    )
+    return noun.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+
+def _add_running(group: Group) -> None:
+    init = group.add_parser(
+        "init",
+        help="make a new collector: settings, keys, certificates, database",
+        description="Make a new collector in a new folder, all of it or nothing: settings, keys,"
+        " a certificate authority for kiosks to trust, the database, and the first publications.",
+    )
+    init.set_defaults(run=commands.init)
+    init.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
+    init.add_argument(
+        "--address",
+        required=True,
+        metavar="URL",
+        help="where kiosks find the collector, as in https://collector.example:8443",
+    )
+    init.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="one more host name or IP address that the certificate shall be for",
+    )
+    init.add_argument("--host", metavar="IP", help="where to listen; without it, everywhere")
+    init.add_argument(
+        "--port", type=int, metavar="PORT", help="where to listen; without it, the address's port"
+    )
+    init.add_argument(
+        "--behind-proxy",
+        action="store_true",
+        help="a proxy on this machine ends TLS; listen in plain HTTP, on 127.0.0.1 port 8080",
+    )
+    init.add_argument(
+        "--authority",
+        type=Path,
+        metavar="FILE",
+        help="with --behind-proxy: the authority of the proxy's certificate, in PEM",
+    )
+    _command(
+        group,
+        "serve",
+        commands.serve,
+        "take in what kiosks send, until Ctrl-C",
+        "Take in what kiosks send, and open it, until Ctrl-C or SIGTERM. The database is brought up"
+        " to date first, and the server's certificate renewed in time.",
+    )
+    opening = _command(
+        group,
+        "open",
+        commands.open_records,
+        "open what was taken in; needs the sealing key",
+        "Open what was taken in and waits. `serve` does this by itself, unless its settings say"
+        ' opening = "none": then run this where the sealing key is, perhaps on another machine.',
+    )
+    opening.add_argument(
+        "--follow", action="store_true", help="go on with what comes, until Ctrl-C"
+    )
+    opening.add_argument(
+        "--again", action="store_true", help="try anew what could not be opened before"
+    )
+    # How `serve` runs its opener, so that it never outlives it.
+    opening.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+
+
+def _add_places(group: Group) -> None:
+    organisation = _noun(group, "organisation", "who runs services")
+    add = _command(organisation, "add", commands.organisation_add, "add an organisation")
+    _add_code_and_name(add, "council")
+    _command(organisation, "list", commands.organisation_list, "list organisations")
+
+    service = _noun(group, "service", "what is offered to citizens")
+    add = _command(service, "add", commands.service_add, "add a service")
+    _add_code_and_name(add, "libraries")
+    add.add_argument("--organisation", required=True, metavar="CODE", help="who runs it")
+    _command(service, "list", commands.service_list, "list services")
+
+    place = _noun(group, "place", "districts")
+    add = _command(place, "add", commands.place_add, "add a place")
+    _add_code_and_name(add, "its GSS code")
+    _command(place, "list", commands.place_list, "list places")
+
+    site = _noun(group, "site", "where kiosks stand")
+    add = _command(site, "add", commands.site_add, "add a site")
+    _add_code_and_name(add, "central")
+    add.add_argument("--service", required=True, metavar="CODE", help="the service it is of")
+    add.add_argument("--place", required=True, metavar="CODE", help="the place it is in")
+    add.add_argument(
+        "--languages",
+        required=True,
+        nargs="+",
+        metavar="TAG",
+        help="the languages offered, in their order, as in: en cy",
+    )
+    add.add_argument(
+        "--stands",
+        required=True,
+        choices=[stands.value for stands in Stands],
+        help="where in the building its kiosks stand",
+    )
+    add.add_argument(
+        "--questionnaire", required=True, metavar="ID", help="what is asked, as in: library"
+    )
+    add.add_argument(
+        "--timezone",
+        default="Europe/London",
+        metavar="ZONE",
+        help="its time zone; without it, Europe/London",
+    )
+    _command(site, "list", commands.site_list, "list sites")
+
+
+def _add_code_and_name(add: argparse.ArgumentParser, example: str) -> None:
+    add.add_argument("code", metavar="CODE", help=f"what it is known by for ever, as in: {example}")
+    add.add_argument("name", metavar="NAME", help="what people call it")
+
+
+def _add_kiosks(group: Group) -> None:
+    stamp = _command(
+        group,
+        "stamp",
+        commands.stamp,
+        "make the stamp of a new kiosk",
+        "Write the folder of small files that makes an image one site's kiosk.",
+    )
+    _add_kiosk_of_site(stamp)
+    stamp.add_argument("into", type=Path, metavar="FOLDER", help="a new or empty folder")
+
+    kiosk = _noun(group, "kiosk", "the fleet")
+    _command(
+        kiosk,
+        "list",
+        commands.kiosk_list,
+        "list kiosks",
+        "List kiosks, and the stamps that no kiosk has come with yet.",
+    )
+    approve = _command(
+        kiosk,
+        "approve",
+        commands.kiosk_approve,
+        "enrol a kiosk that is held",
+        "Enrol a kiosk that is held. Compare the fingerprint with the one that the kiosk shows.",
+    )
+    revoke = _command(
+        kiosk,
+        "revoke",
+        commands.kiosk_revoke,
+        "end a kiosk's enrolment: it can deliver nothing more",
+    )
+    ask_again = _command(
+        kiosk,
+        "ask-again",
+        commands.kiosk_ask_again,
+        "ask a kiosk once more for the records that were refused",
+    )
+    for command in (approve, revoke, ask_again):
+        command.add_argument(
+            "fingerprint", metavar="FINGERPRINT", help="as `regard-collector kiosk list` shows it"
+        )
+    move = _command(
+        kiosk,
+        "move",
+        commands.kiosk_move,
+        "assign a kiosk to another site",
+        "Assign a kiosk to another site. Records that it made before keep their site.",
+    )
+    _add_kiosk_of_site(move)
+    move.add_argument("to", metavar="TO", help="the code of the site to assign it to")
+
+    code = _noun(group, "code", "enrolment codes")
+    withdraw = _command(
+        code, "withdraw", commands.code_withdraw, "let a stamp's enrolment code admit no kiosk"
+    )
+    _add_kiosk_of_site(withdraw)
+
+
+def _add_kiosk_of_site(command: argparse.ArgumentParser) -> None:
+    command.add_argument("site", metavar="SITE", help="the code of its site")
+    command.add_argument("name", metavar="NAME", help="tells the site's kiosks apart: desk-1")
+
+
+def _add_publishing(group: Group) -> None:
+    questionnaire = _noun(group, "questionnaire", "what is asked")
+    check = questionnaire.add_parser(
+        "check",
+        help="see whether a questionnaire's file can be published",
+        description="See whether a questionnaire's file can be published; every problem is named.",
+    )
+    check.set_defaults(run=commands.questionnaire_check)
+    check.add_argument("file", type=Path, metavar="FILE", help="a questionnaire as a TOML file")
+
+    publish = _noun(group, "publish", "say something to kiosks, signed")
+    questionnaire = _command(
+        publish,
+        "questionnaire",
+        commands.publish_questionnaire,
+        "publish a version of a questionnaire",
+        "Publish a version of a questionnaire. From then on that version never changes.",
+    )
+    questionnaire.add_argument(
+        "file", type=Path, metavar="FILE", help="a questionnaire as a TOML file"
+    )
+    replies = _command(
+        publish,
+        "replies",
+        commands.publish_replies,
+        "publish what a site's service replies",
+        "Publish what a site's service replies, in place of all it replied before.",
+    )
+    replies.add_argument("file", type=Path, metavar="FILE", help="replies as a TOML file")
+    _command(
+        publish,
+        "keys",
+        commands.publish_keys,
+        "make a new sealing key and publish it",
+        "Make a new sealing key, and tell kiosks to seal to it. Keep the old one: what was sealed"
+        " to it is opened by it.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

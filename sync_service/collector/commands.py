@@ -1,0 +1,372 @@
+"""What ``regard-collector`` does, one function a command. Each gives what to say at the end."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sync_service.collector import enrolment, fleet, opening, sites, tables
+from sync_service.collector.config import Centre, CollectorSettings, host_of
+from sync_service.collector.database import check_schema, migrate, open_engine, writing
+from sync_service.collector.error import OfficeError
+from sync_service.collector.founding import found
+from sync_service.collector.insight.export import export as export_all
+from sync_service.collector.keyring import Keyring
+from sync_service.collector.publishing import (
+    Edition,
+    Publisher,
+    read_questionnaire,
+    read_replies,
+)
+from sync_service.collector.serving import serve as serve_kiosks
+from sync_service.collector.serving import stopping_by_signal
+from sync_service.collector.stamping import Stamping
+from sync_service.collector.tables import KioskStanding, Opening
+from sync_service.contract.publication import Stands
+from sync_service.contract.signing import fingerprint
+from sync_service.logs import log_to_stdout
+
+_HTTPS_PORT = 443
+_PROXIED_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Where the central team's commands are carried out: a collector's folder and its database."""
+
+    centre: Centre
+    engine: AsyncEngine
+
+    @property
+    def keyring(self) -> Keyring:
+        """The centre's keys."""
+        return Keyring(self.centre.keys)
+
+    @property
+    def publisher(self) -> Publisher:
+        """What signs publications."""
+        return Publisher(self.keyring.publishing_key(), self.keyring.publishing_keys())
+
+    @property
+    def stamping(self) -> Stamping:
+        """What makes stamps."""
+        try:
+            authority = self.centre.authority.read_bytes()
+        except OSError as error:
+            raise OfficeError(f"{self.centre.authority}: can't be read: {error.strerror}") from None
+        return Stamping(self.engine, self.publisher, self.centre.settings.address, authority)
+
+
+@asynccontextmanager
+async def _office(args: argparse.Namespace) -> AsyncIterator[Office]:
+    centre = Centre.read(args.folder)
+    engine = open_engine(centre.database_url)
+    try:
+        await check_schema(engine)
+        yield Office(centre, engine)
+    finally:
+        await engine.dispose()
+
+
+async def init(args: argparse.Namespace) -> str:
+    """Make a collector."""
+    if args.behind_proxy and args.authority is None:
+        raise OfficeError(
+            "name the PEM file of the proxy's certificate authority by --authority: stamps pin it"
+        )
+    try:
+        host, port = host_of(args.address), urlsplit(args.address).port
+        settings = CollectorSettings(
+            address=args.address,
+            names=(host, *(name for name in args.name if name != host)),
+            host=args.host or ("127.0.0.1" if args.behind_proxy else "0.0.0.0"),
+            port=args.port or (_PROXIED_PORT if args.behind_proxy else port or _HTTPS_PORT),
+            tls=not args.behind_proxy,
+        )
+        centre = await found(args.folder, settings, _now(), args.authority)
+    except ValueError as error:
+        raise OfficeError(str(error)) from None
+    return (
+        f"The collector is in {centre.folder}.\n"
+        f"Copy {centre.keys} to a safe place now: without the sealing key in it, what kiosks send"
+        " can never be read.\n"
+        f"Then: regard-collector serve --folder {args.folder}"
+    )
+
+
+async def serve(args: argparse.Namespace) -> None:
+    """Serve kiosks until a signal comes."""
+    log_to_stdout()
+    centre = Centre.read(args.folder)
+    engine = open_engine(centre.database_url)
+    try:
+        await migrate(engine)
+        with stopping_by_signal() as stop:
+            await serve_kiosks(centre, engine, stop)
+    finally:
+        await engine.dispose()
+
+
+async def open_records(args: argparse.Namespace) -> str | None:
+    """Open what waits."""
+    if args.follow:
+        log_to_stdout()
+    async with _office(args) as office:
+        keyring = office.keyring
+        opening_keys, publishing_keys = keyring.opening_keys(), keyring.publishing_keys()
+        # A key that was missing when they came may be here now.
+        await opening.reopen(
+            office.engine, opening.REOPENABLE if args.again else {Opening.UNKNOWN_KEY}
+        )
+        with stopping_by_signal() as stop:
+            if args.child:
+                asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
+            await opening.run(
+                office.engine,
+                opening_keys,
+                publishing_keys,
+                keyring.record_id_secret(),
+                follow=args.follow,
+                stop=stop,
+            )
+        if args.follow:
+            return None
+        return _told_counts(await opening.count_by_outcome(office.engine))
+
+
+async def organisation_add(args: argparse.Namespace) -> str:
+    """Add an organisation."""
+    async with _office(args) as office:
+        await sites.add_organisation(office.engine, args.code, args.name)
+    return f"The organisation {args.code} is added."
+
+
+async def service_add(args: argparse.Namespace) -> str:
+    """Add a service."""
+    async with _office(args) as office:
+        await sites.add_service(office.engine, args.code, args.name, args.organisation)
+    return f"The service {args.code} is added."
+
+
+async def place_add(args: argparse.Namespace) -> str:
+    """Add a place."""
+    async with _office(args) as office:
+        await sites.add_place(office.engine, args.code, args.name)
+    return f"The place {args.code} is added."
+
+
+async def site_add(args: argparse.Namespace) -> str:
+    """Add a site."""
+    site = sites.Site(
+        code=args.code,
+        name=args.name,
+        service=args.service,
+        place=args.place,
+        timezone=args.timezone,
+        languages=tuple(args.languages),
+        stands=Stands(args.stands),
+        questionnaire=args.questionnaire,
+    )
+    async with _office(args) as office:
+        await sites.add_site(office.engine, site, office.keyring.publishing_keys())
+    return f"The site {args.code} is added."
+
+
+async def organisation_list(args: argparse.Namespace) -> str:
+    """List organisations."""
+    return await _list(args, tables.organisation)
+
+
+async def service_list(args: argparse.Namespace) -> str:
+    """List services."""
+    return await _list(args, tables.service)
+
+
+async def place_list(args: argparse.Namespace) -> str:
+    """List places."""
+    return await _list(args, tables.place)
+
+
+async def site_list(args: argparse.Namespace) -> str:
+    """List sites."""
+    return await _list(args, tables.site)
+
+
+async def kiosk_list(args: argparse.Namespace) -> str:
+    """List kiosks."""
+    async with _office(args) as office:
+        lines = await fleet.list_kiosks(office.engine)
+    heads = ("site", "name", "fingerprint", "standing", "last contact", "waiting", "last error")
+    rows = [
+        (
+            line.site,
+            line.name,
+            fingerprint(line.kiosk_id) if line.kiosk_id else "-",
+            _told_standing(line),
+            _told_time(line.contact_at),
+            "-" if line.depth is None else f"{line.depth} or more" if line.depth else "0",
+            line.last_error or "-",
+        )
+        for line in lines
+    ]
+    return _aligned([heads, *rows])
+
+
+async def kiosk_approve(args: argparse.Namespace) -> str:
+    """Approve a kiosk that is held."""
+    kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
+    async with _office(args) as office:
+        await enrolment.approve(office.engine, kiosk_id, _now())
+    return f"The kiosk {fingerprint(kiosk_id)} is enrolled."
+
+
+async def kiosk_revoke(args: argparse.Namespace) -> str:
+    """Revoke a kiosk."""
+    kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
+    async with _office(args) as office:
+        await enrolment.revoke(office.engine, kiosk_id, _now())
+    return f"The kiosk {fingerprint(kiosk_id)} is revoked."
+
+
+async def kiosk_move(args: argparse.Namespace) -> str:
+    """Assign a kiosk to another site."""
+    async with _office(args) as office:
+        edition = await office.stamping.move(args.site, args.name, args.to, _now())
+    if not edition.is_new:
+        return f"{args.name} is assigned to {args.to} already."
+    return f"{args.name} is assigned to {args.to} from its next contact on."
+
+
+async def kiosk_ask_again(args: argparse.Namespace) -> str:
+    """Ask a kiosk for what was refused."""
+    kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
+    async with _office(args) as office:
+        number = await fleet.ask_again(office.engine, kiosk_id)
+    return f"Records that will be asked for at the kiosk's next contact: {number}."
+
+
+async def code_withdraw(args: argparse.Namespace) -> str:
+    """Withdraw an enrolment code."""
+    async with _office(args) as office:
+        await enrolment.withdraw_code(office.engine, args.site, args.name, _now())
+    return f"The enrolment code of {args.name} at {args.site} is withdrawn."
+
+
+async def stamp(args: argparse.Namespace) -> str:
+    """Make a kiosk's stamp."""
+    async with _office(args) as office:
+        await office.stamping.stamp(args.site, args.name, args.into, _now())
+    return (
+        f"The stamp of {args.name} at {args.site} is in {args.into}.\n"
+        "It holds an enrolment code that is good for one kiosk and one year: keep it to yourself."
+    )
+
+
+async def questionnaire_check(args: argparse.Namespace) -> str:
+    """Check a questionnaire's file."""
+    questionnaire = read_questionnaire(args.file)
+    return f"{args.file} can be published as {questionnaire.id}, version {questionnaire.version}."
+
+
+async def publish_questionnaire(args: argparse.Namespace) -> str:
+    """Publish a questionnaire."""
+    questionnaire = read_questionnaire(args.file)
+    async with _office(args) as office, writing(office.engine) as connection:
+        edition = await office.publisher.questionnaire(connection, questionnaire, _now())
+    return _told_edition(edition)
+
+
+async def publish_replies(args: argparse.Namespace) -> str:
+    """Publish a site's replies."""
+    replies = read_replies(args.file)
+    async with _office(args) as office, writing(office.engine) as connection:
+        edition = await office.publisher.replies(connection, replies, _now())
+    return _told_edition(edition)
+
+
+async def publish_keys(args: argparse.Namespace) -> str:
+    """Make a new sealing key and publish it."""
+    async with _office(args) as office:
+        publisher, keyring = office.publisher, office.keyring
+        keys = keyring.public_keys(keyring.add_opening_key())
+        async with writing(office.engine) as connection:
+            edition = await publisher.keys(connection, keys, _now())
+    return (
+        f"{_told_edition(edition)}\n"
+        f"Copy the new sealing key in {office.centre.keys} to a safe place, and start the opener"
+        " (`serve`, or `open --follow`) anew, so that it reads it."
+    )
+
+
+async def export(args: argparse.Namespace) -> str:
+    """Export all that is opened."""
+    async with _office(args) as office:
+        summary = await export_all(
+            office.engine,
+            args.into,
+            office.keyring.publishing_keys(),
+            at=datetime.now(UTC),
+            include_current=args.include_current,
+        )
+    return (
+        f"{summary.folder}: {summary.responses} responses, {summary.verdicts} verdicts,"
+        f" {summary.days} days.\n"
+        f"Held back, as their half-day is not over: {summary.held_back}.\n"
+        f"{_told_counts(summary.outcomes)}"
+    )
+
+
+async def _list(args: argparse.Namespace, table: Table) -> str:
+    async with _office(args) as office:
+        rows = await sites.list_rows(office.engine, table)
+    return _aligned([table.columns.keys(), *rows])
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+def _told_edition(edition: Edition) -> str:
+    kind = edition.kind.value.capitalize()
+    if edition.is_new:
+        return f"{kind} {edition.serial} is published; kiosks take it at their next contact."
+    return (
+        f"Nothing to do: the same is published already, as {edition.kind.value} {edition.serial}."
+    )
+
+
+def _told_standing(line: fleet.KioskLine) -> str:
+    if line.standing is None:
+        return "not seen yet"
+    if line.standing is KioskStanding.HELD:
+        return f"held: {line.held_because}"
+    return line.standing.value
+
+
+def _told_time(seconds: int | None) -> str:
+    if seconds is None:
+        return "-"
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _told_counts(counts: Mapping[Opening, int]) -> str:
+    told = (
+        f"{outcome.name.lower().replace('_', ' ')} {counts[outcome]}" for outcome in sorted(counts)
+    )
+    return f"All records: {', '.join(told) or 'none yet'}."
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> str:
+    """Rows of text as columns; the last one is left as long as it is."""
+    rows = [*rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)

@@ -1,0 +1,110 @@
+"""The centre's private keys, each a file of its own that only its owner may read.
+
+No key is ever in the database. A host needs only the files that it works with: intake signs with
+the receipt key, opening needs the sealing keys and the record-id secret, whoever publishes the
+publishing key. The public publishing key, a file too, is what all of them check publications by.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final, Self
+
+from sync_service.collector.error import KeyFileError
+from sync_service.contract.publication import Keys
+from sync_service.contract.sealing import OpeningKey, generate_opening_key
+from sync_service.contract.signing import SigningKey, VerifyingKey, generate_signing_key
+
+RECEIPT_FILE: Final = "receipt.key"
+PUBLISHING_FILE: Final = "publishing.key"
+PUBLISHING_PUBLIC_FILE: Final = "publishing.pub"
+RECORD_ID_FILE: Final = "record-id.key"
+
+_LENGTH: Final = 32
+
+
+class Keyring:
+    """The key files in a folder. Every method raises `KeyFileError` for one that it can't use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    def make(cls, folder: Path) -> Self:
+        """Make all keys in a new folder."""
+        folder.mkdir(mode=0o700)
+        keyring = cls(folder)
+        keyring.add_opening_key()
+        keyring._write(RECEIPT_FILE, generate_signing_key())
+        keyring._write(PUBLISHING_FILE, generate_signing_key())
+        keyring._write(PUBLISHING_PUBLIC_FILE, keyring.publishing_key().verifying_key.public)
+        keyring._write(RECORD_ID_FILE, secrets.token_bytes(_LENGTH))
+        return keyring
+
+    def receipt_key(self) -> SigningKey:
+        """What receipts and replies are signed by."""
+        return SigningKey(self._read(RECEIPT_FILE))
+
+    def publishing_key(self) -> SigningKey:
+        """What publications are signed by."""
+        return SigningKey(self._read(PUBLISHING_FILE))
+
+    def publishing_keys(self) -> tuple[VerifyingKey, ...]:
+        """The public publishing keys that ever were in force."""
+        return (VerifyingKey(self._read(PUBLISHING_PUBLIC_FILE)),)
+
+    def record_id_secret(self) -> bytes:
+        """What the ids of exported records are derived by."""
+        return self._read(RECORD_ID_FILE)
+
+    def opening_keys(self) -> list[OpeningKey]:
+        """The private sealing keys, old and new."""
+        names = sorted(path.name for path in self._folder.glob("sealing-*.key"))
+        if not names:
+            raise KeyFileError(
+                f"{self._folder}: there is no sealing key (sealing-*.key) here to open records with"
+            )
+        return [OpeningKey(self._read(name)) for name in names]
+
+    def public_keys(self, opening_key: OpeningKey) -> Keys:
+        """What kiosks are told: a sealing key, and the keys that sign for the centre."""
+        return Keys(
+            sealing=opening_key.sealing_key,
+            receipt=self.receipt_key().verifying_key,
+            publishing=self.publishing_key().verifying_key,
+        )
+
+    def add_opening_key(self) -> OpeningKey:
+        """Make one more sealing key; the file's name says its id."""
+        private = generate_opening_key()
+        key = OpeningKey(private)
+        self._write(f"sealing-{key.sealing_key.key_id.hex()}.key", private)
+        return key
+
+    def _read(self, name: str) -> bytes:
+        path = self._folder / name
+        try:
+            key = bytes.fromhex(path.read_text(encoding="ascii"))
+        except OSError as error:
+            raise KeyFileError(f"{path}: can't be read: {error.strerror}") from None
+        except ValueError:
+            key = b""
+        if len(key) != _LENGTH:
+            raise KeyFileError(f"{path}: damaged; it should hold {2 * _LENGTH} hexadecimal digits")
+        return key
+
+    def _write(self, name: str, key: bytes) -> None:
+        write_private(self._folder / name, f"{key.hex()}\n".encode())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read, all the way to the disk.
+
+    Raises:
+        FileExistsError: there is such a file already.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

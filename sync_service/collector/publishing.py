@@ -1,0 +1,215 @@
+"""Publishing: what the centre says to kiosks, signed, under serials that only rise."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, func, insert, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sync_service.collector import tables
+from sync_service.collector.error import OfficeError
+from sync_service.collector.published import Published
+from sync_service.contract.error import MalformedError
+from sync_service.contract.publication import (
+    Assignment,
+    Body,
+    Keys,
+    Publication,
+    PublicationKind,
+    Replies,
+    publication_digest,
+)
+from sync_service.contract.questionnaire import (
+    Questionnaire,
+    QuestionnaireError,
+    check_successor,
+)
+from sync_service.contract.signing import SigningKey, VerifyingKey
+from sync_service.contract.wire import MAX_PUBLICATION_LENGTH
+
+DEFAULT_QUESTIONNAIRES: Final = tuple(
+    Path(__file__).parent / "questionnaires" / name for name in ("gp.toml", "library.toml")
+)
+"""The questionnaires that come with Regard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A publication in force. ``is_new``: it was published just now, not before."""
+
+    kind: PublicationKind
+    serial: int
+    signed: bytes
+    is_new: bool
+
+
+class Publisher:
+    """Signs what the centre says. ``publishing_keys`` are the public ones that ever were in force.
+
+    Each method works in the caller's writing transaction. What is in force already is not
+    published again.
+    """
+
+    def __init__(self, signing_key: SigningKey, publishing_keys: Sequence[VerifyingKey]) -> None:
+        self._signing_key = signing_key
+        self._publishing_keys = publishing_keys
+        self.verifying_key = signing_key.verifying_key
+
+    async def questionnaire(
+        self, connection: AsyncConnection, questionnaire: Questionnaire, now: int
+    ) -> Edition:
+        """Publish a version of a questionnaire; from then on it never changes.
+
+        Raises:
+            QuestionnaireError: it may not follow the versions that are published.
+            OfficeError: it is too large.
+        """
+        publication = tables.publication.c
+        same = publication.questionnaire == questionnaire.id
+        serials = await connection.execute(
+            select(publication.serial).where(
+                publication.kind == PublicationKind.QUESTIONNAIRE.value, same
+            )
+        )
+        before = Published(Questionnaire, self._publishing_keys)
+        await before.load(connection, serials.scalars())
+        for older in before.values():
+            check_successor(older, questionnaire)
+        columns = {"questionnaire": questionnaire.id, "version": questionnaire.version}
+        return await self._publish(connection, questionnaire, same, columns, now)
+
+    async def replies(self, connection: AsyncConnection, replies: Replies, now: int) -> Edition:
+        """Publish what a site's service replies, in place of all it replied before.
+
+        Raises:
+            OfficeError: there is no such site, or the replies are too large.
+        """
+        known = await connection.scalar(
+            select(tables.site.c.code).where(tables.site.c.code == replies.site)
+        )
+        if known is None:
+            raise OfficeError(f"site: there is no site {replies.site}")
+        same = tables.publication.c.site == replies.site
+        return await self._publish(connection, replies, same, {"site": replies.site}, now)
+
+    async def keys(self, connection: AsyncConnection, keys: Keys, now: int) -> Edition:
+        """Publish the centre's public keys in force."""
+        return await self._publish(connection, keys, true(), {}, now)
+
+    async def assignment(
+        self, connection: AsyncConnection, assignment: Assignment, now: int
+    ) -> Edition:
+        """Publish which site a stamped kiosk serves."""
+        same = tables.publication.c.stamp_id == assignment.stamp_id
+        columns = {
+            "stamp_id": assignment.stamp_id,
+            "site": assignment.site,
+            "questionnaire": assignment.questionnaire,
+        }
+        return await self._publish(connection, assignment, same, columns, now)
+
+    async def _publish(
+        self,
+        connection: AsyncConnection,
+        body: Body,
+        same: ColumnElement[bool],
+        columns: Mapping[str, object],
+        now: int,
+    ) -> Edition:
+        """Publish a body in place of the newest of its kind that is ``same``."""
+        draft = Publication(0, now, body)
+        kind = draft.kind
+        in_force = await newest(connection, kind, same)
+        if in_force is not None:
+            held = Published(type(body), self._publishing_keys)
+            await held.load(connection, [in_force.serial])
+            if held[in_force.serial] == body:
+                return in_force
+        highest = await connection.scalar(
+            select(func.max(tables.publication.c.serial)).where(
+                tables.publication.c.kind == kind.value
+            )
+        )
+        publication = replace(draft, serial=(highest or 0) + 1)
+        signed = publication.sign(self._signing_key)
+        if len(signed) > MAX_PUBLICATION_LENGTH:
+            raise OfficeError(
+                f"a publication has at most {MAX_PUBLICATION_LENGTH} bytes,"
+                f" and this would have {len(signed)}: shorten its texts"
+            )
+        await connection.execute(
+            insert(tables.publication).values(
+                kind=kind.value,
+                serial=publication.serial,
+                digest=publication_digest(signed),
+                signed=signed,
+                published_at=now,
+                **columns,
+            )
+        )
+        return Edition(kind, publication.serial, signed, is_new=True)
+
+
+async def newest(
+    connection: AsyncConnection, kind: PublicationKind, same: ColumnElement[bool]
+) -> Edition | None:
+    """The publication of a kind with the highest serial among those that are ``same``."""
+    publication = tables.publication.c
+    found = await connection.execute(
+        select(publication.serial, publication.signed)
+        .where(publication.kind == kind.value, same)
+        .order_by(publication.serial.desc())
+        .limit(1)
+    )
+    row = found.one_or_none()
+    return None if row is None else Edition(kind, row.serial, row.signed, is_new=False)
+
+
+def read_questionnaire(path: Path) -> Questionnaire:
+    """Read a questionnaire that was written as a TOML file.
+
+    Raises:
+        OfficeError: it can't be read, or breaks the rules; the message names every place.
+    """
+    try:
+        return Questionnaire.from_document(_read_toml(path))
+    except QuestionnaireError as error:
+        raise OfficeError("\n".join(f"{path}: {problem}" for problem in error.problems)) from None
+
+
+def read_replies(path: Path) -> Replies:
+    """Read the replies of a site's service that were written as a TOML file.
+
+    Raises:
+        OfficeError: it can't be read, or a reply is not as it should be; the message names which.
+    """
+    try:
+        return Replies.from_document(_read_toml(path))
+    except MalformedError as error:
+        raise OfficeError(f"{path}: {error}") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OfficeError(f"{path}: can't be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OfficeError(f"{path}: not TOML: {error}") from None
+    return {key: _with_days_as_text(value) for key, value in document.items()}
+
+
+def _with_days_as_text(value: Any) -> Any:
+    """A TOML value, its dates written as the contract writes them."""
+    match value:
+        case dict():
+            return {key: _with_days_as_text(member) for key, member in value.items()}
+        case list():
+            return [_with_days_as_text(member) for member in value]
+        case date() if not isinstance(value, datetime):
+            return value.isoformat()
+    return value

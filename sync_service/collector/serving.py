@@ -1,0 +1,186 @@
+"""Serving: the web server, with the opener beside it and a certificate that never runs out."""
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sync_service.collector.app import Collector
+from sync_service.collector.authority import Authority
+from sync_service.collector.config import Centre
+from sync_service.collector.enrolment import Enrolments
+from sync_service.collector.error import KeyFileError, OfficeError
+from sync_service.collector.fleet import Fleet
+from sync_service.collector.intake import Intake
+from sync_service.collector.keyring import Keyring
+from sync_service.collector.published import Published
+from sync_service.contract.publication import Keys
+
+OPENER_PAUSE_S: Final = 5.0
+"""How long an opener that died is left alone, in seconds."""
+
+_RENEWAL_CHECK_S: Final = 3600.0
+_ENDING_S: Final = 10
+
+_log: Final = logging.getLogger(__name__)
+
+
+@contextmanager
+def stopping_by_signal() -> Iterator[asyncio.Event]:
+    """An event that SIGTERM and Ctrl-C set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> None:
+    """Serve kiosks until ``stop`` is set, whatever is under way being ended first.
+
+    Raises:
+        OfficeError: it can't listen where the settings say.
+        KeyFileError: a key or the certificate can't be used.
+    """
+    settings = centre.settings
+    keyring = Keyring(centre.keys)
+    receipt_key = keyring.receipt_key()
+    collector = Collector(
+        engine=engine,
+        intake=Intake(engine, receipt_key, Published(Keys, keyring.publishing_keys())),
+        fleet=Fleet(engine, receipt_key),
+        enrolments=Enrolments(engine, receipt_key),
+    )
+    context = _tls_context(centre) if settings.tls else None
+    listening = _listen(settings.host, settings.port)
+    server = _Server(server_config(collector, context))
+    async with asyncio.TaskGroup() as beside:
+        beside.create_task(_end_at(stop, server))
+        if context is not None:
+            beside.create_task(_keep_certificate(centre, context, stop))
+        if settings.opening == "child":
+            beside.create_task(_keep_opening(centre.folder, stop))
+        await server.serve(sockets=[listening])
+        stop.set()
+
+
+def server_config(collector: Collector, context: ssl.SSLContext | None) -> uvicorn.Config:
+    """How uvicorn serves a collector; without a TLS context, in plain HTTP."""
+    return uvicorn.Config(
+        collector.app(),
+        ssl_context_factory=None if context is None else lambda *_: context,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        access_log=False,  # who delivered when is nobody's business
+        log_config=None,
+        timeout_graceful_shutdown=_ENDING_S,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever started it, and says when it is there."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or ():
+            host, port, *_ = listening.getsockname()
+            _log.info("listening", extra={"host": host, "port": port})
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError as error:
+        raise OfficeError(
+            f"can't listen on {host} port {port}: {error.strerror};"
+            " set host and port in collector.toml"
+        ) from None
+
+
+def _tls_context(centre: Centre) -> ssl.SSLContext:
+    authority = Authority(centre.certificates)
+    authority.renew(centre.settings.names, datetime.now(UTC))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    authority.load_into(context)
+    return context
+
+
+async def _end_at(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+async def _keep_certificate(centre: Centre, context: ssl.SSLContext, stop: asyncio.Event) -> None:
+    """Renew the certificate in time; connections made from then on are served with the new one."""
+    authority = Authority(centre.certificates)
+    while not await _stopped_within(_RENEWAL_CHECK_S, stop):
+        try:
+            if authority.renew(centre.settings.names, datetime.now(UTC)):
+                authority.load_into(context)
+                _log.info("certificate renewed")
+        except KeyFileError as error:
+            _log.error("certificate not renewed", extra={"reason": error})
+
+
+async def _keep_opening(folder: Path, stop: asyncio.Event) -> None:
+    """Run an opener as long as the server runs; one that dies is started again after a pause."""
+    collector = (sys.executable, "-m", "sync_service.collector")
+    command = (*collector, "open", "--follow", "--child", "--folder", str(folder))
+    while not stop.is_set():
+        # The pipe ends when this process does, however that comes about, and the opener with it.
+        opener = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE)
+        ended = asyncio.create_task(opener.wait())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            await _end(opener)
+        if not stop.is_set():
+            trouble = {"code": opener.returncode, "next_try_in_s": OPENER_PAUSE_S}
+            _log.warning("opener ended", extra=trouble)
+            await _stopped_within(OPENER_PAUSE_S, stop)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), _ENDING_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _stopped_within(seconds: float, stop: asyncio.Event) -> bool:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
