@@ -83,7 +83,7 @@ _WAITING: Final = (
         tables.record.c.sealed,
         tables.record.c.received_at,
         tables.stamp.c.stamp_id,
-        tables.stamp.c.created_at.label("stamped_at"),
+        tables.stamp.c.site,
     )
     .join_from(tables.record, tables.log, tables.record.c.log_id == tables.log.c.log_id)
     .join(tables.kiosk)
@@ -103,14 +103,10 @@ _LOCK_LOGS: Final = (
 _STILL_WAITING: Final = select(*_place).where(
     _is_waiting, tuple_(*_place).in_(bindparam("places", expanding=True))
 )
-_SETTLE: Final = (
-    update(tables.record)
-    .where(
-        tables.record.c.log_id == bindparam("of_log"),
-        tables.record.c.branch == bindparam("of_branch"),
-        tables.record.c.seq == bindparam("of_seq"),
-    )
-    .values(opening=bindparam("outcome"))
+_SETTLE: Final = update(tables.record).where(
+    tables.record.c.log_id == bindparam("of_log"),
+    tables.record.c.branch == bindparam("of_branch"),
+    tables.record.c.seq == bindparam("of_seq"),
 )
 _believed: Final = union_all(
     *(
@@ -170,8 +166,10 @@ async def count_by_outcome(engine: AsyncEngine) -> dict[Opening, int]:
     """How many records there are of each outcome; an outcome of none is left out."""
     opening = tables.record.c.opening
     async with reading(engine) as connection:
-        found = await connection.execute(select(opening, func.count()).group_by(opening))
-        return {Opening(outcome): count for outcome, count in sorted(found.tuples())}
+        found = await connection.execute(
+            select(opening, func.count()).group_by(opening).order_by(opening)
+        )
+        return {Opening(outcome): count for outcome, count in found}
 
 
 async def reopen(engine: AsyncEngine, outcomes: Collection[Opening] = REOPENABLE) -> int:
@@ -192,24 +190,25 @@ async def reopen(engine: AsyncEngine, outcomes: Collection[Opening] = REOPENABLE
         return found.rowcount
 
 
-def clock_believed(moment: Moment, *, stamped: int, arrived: int) -> bool:
+def clock_believed(moment: Moment, *, assigned: int, arrived: int) -> bool:
     """Whether a record was made when its kiosk's clock says.
 
-    A synchronised clock is believed, unless it lies before the kiosk was stamped or after the
-    record arrived, both being half-days of the site's own time.
+    A synchronised clock is believed, unless it lies before the record's assignment was published,
+    or after the record arrived; both are half-days of the site's own time.
     """
-    return moment.clock_synced and stamped <= moment.half_day <= arrived
+    return moment.clock_synced and assigned <= moment.half_day <= arrived
 
 
-def half_days(moment: Moment, *, stamped: int, since: int, arrived: int) -> tuple[int, int]:
+def half_days(moment: Moment, *, assigned: int, since: int, arrived: int) -> tuple[int, int]:
     """The half-days, ends included, in which a record can have been made.
 
     ``since`` is the newest half-day that is believed of a record before it in its log, or
-    ``stamped``. Where the clock is believed the answer is one half-day. Where it isn't, all that is
-    claimed is "not before ``since`` and not after ``arrived``": it holds as long as the collector's
-    own clock is right, and those that are believed. The boot's id and the uptime are not yet used.
+    ``assigned``. Where the clock is believed the answer is one half-day. Where it isn't, all that
+    is claimed is "not before ``since`` and not after ``arrived``": it holds as long as the
+    collector's own clock is right, and those that are believed. The boot's id and the uptime are
+    not yet used.
     """
-    if clock_believed(moment, stamped=stamped, arrived=arrived):
+    if clock_believed(moment, assigned=assigned, arrived=arrived):
         return moment.half_day, moment.half_day
     return min(since, arrived), arrived
 
@@ -283,29 +282,17 @@ class Opener:
             place = (row.log_id, row.branch, row.seq)
             if isinstance(record, Opening):
                 found[place] = record
-                continue
-            assignment = self._assignments.get(record.assignment)
-            if assignment is None or assignment.stamp_id != row.stamp_id:
-                found[place] = Opening.UNKNOWN_ASSIGNMENT
-                continue
-            fault = self._fault(record)
-            if fault is not None:
+            elif (fault := self._fault(record, row.stamp_id, row.site)) is not None:
                 found[place] = fault
-                continue
-            stamped = _half_day_at(row.stamped_at, assignment.timezone)
-            arrived = _half_day_at(row.received_at, assignment.timezone)
-            since = stamped
-            if clock_believed(record.moment, stamped=stamped, arrived=arrived):
-                believed.note(place, record.moment.half_day)
             else:
-                since = max(stamped, await believed.before(place))
-            found[place] = _row(
-                place,
-                record,
-                half_days(record.moment, stamped=stamped, since=since, arrived=arrived),
-                record_id=self._record_id(row.sealed),
-                received_day=_utc_day(row.received_at // _DAY_S),
-            )
+                columns = {
+                    **_key(place),
+                    "record_id": self._record_id(row.sealed),
+                    "received_day": _utc_day(row.received_at // _DAY_S),
+                    **await self._time(place, record, row.received_at, believed),
+                    **_columns(record),
+                }
+                found[place] = _Row(_TABLES[type(record)], columns, _answers(place, record))
         return found
 
     def _unseal(self, sealed: bytes, log_id: bytes) -> Record | Opening:
@@ -337,8 +324,13 @@ class Opener:
             connection, {record.replies for record in records if isinstance(record, Verdict)}
         )
 
-    def _fault(self, record: Record) -> Opening | None:
-        """Why a record can't be used, or None if it can."""
+    def _fault(self, record: Record, stamp_id: bytes, site: str) -> Opening | None:
+        """Why a record of a kiosk so stamped can't be used, or None if it can."""
+        assignment = self._assignments.get(record.assignment)
+        # A kiosk that was stamped anew for its site may bring records made under its former
+        # stamp, but no kiosk speaks for another's site.
+        if assignment is None or (assignment.stamp_id != stamp_id and assignment.site != site):
+            return Opening.UNKNOWN_ASSIGNMENT
         match record:
             case Response():
                 return self._fault_of_response(record)
@@ -359,6 +351,27 @@ class Opener:
             return Opening.NOT_ADMITTED
         return None
 
+    async def _time(
+        self, place: Place, record: Record, received_at: int, believed: "_Believed"
+    ) -> Columns:
+        """When a record was made, by its own clock and as far as is known."""
+        moment = record.moment
+        timezone = self._assignments[record.assignment].timezone
+        assigned = _half_day_at(self._assignments.published_at(record.assignment), timezone)
+        arrived = _half_day_at(received_at, timezone)
+        since = assigned
+        if clock_believed(moment, assigned=assigned, arrived=arrived):
+            believed.note(place, moment.half_day)
+        else:
+            since = max(assigned, await believed.before(place))
+        earliest, latest = half_days(moment, assigned=assigned, since=since, arrived=arrived)
+        return {
+            "half_day": moment.half_day,
+            "clock_synced": moment.clock_synced,
+            "earliest_half_day": earliest,
+            "latest_half_day": latest,
+        }
+
 
 class _Believed:
     """The newest half-day believed on each branch, of what was opened before and just now."""
@@ -377,7 +390,7 @@ class _Believed:
         """The newest half-day believed before a place on its branch; 0 if there is none."""
         branch = place[:2]
         if branch not in self._stored:  # asked once a chunk: it only rises, and may be lower
-            found = await self._connection.scalar(_NEWEST_BELIEVED, dict(_key(place)))
+            found = await self._connection.scalar(_NEWEST_BELIEVED, _key(place))
             self._stored[branch] = found or 0
         return max(self._stored[branch], self._noted.get(branch, 0))
 
@@ -411,7 +424,7 @@ async def _write(
         await connection.execute(
             _SETTLE,
             [
-                {"of_log": log_id, "of_branch": branch, "of_seq": seq, "outcome": outcome}
+                {"of_log": log_id, "of_branch": branch, "of_seq": seq, "opening": outcome}
                 for (log_id, branch, seq), outcome in outcomes.items()
             ],
         )
@@ -430,28 +443,14 @@ async def _known(
     for table, wanted in ids.items():
         columns = table.c.log_id, table.c.record_id
         opened = await connection.execute(select(*columns).where(table.c.record_id.in_(wanted)))
-        known.update(opened.tuples())
+        known.update(tuple(each) for each in opened)
     return known
 
 
-def _row(
-    place: Place,
-    record: Record,
-    within: tuple[int, int],
-    *,
-    record_id: bytes,
-    received_day: str,
-) -> _Row:
-    earliest, latest = within
+def _columns(record: Record) -> Columns:
+    """What a record says, but for its time and its answers."""
     columns: Columns = {
-        **_key(place),
-        "record_id": record_id,
         "assignment": record.assignment,
-        "half_day": record.moment.half_day,
-        "clock_synced": record.moment.clock_synced,
-        "earliest_half_day": earliest,
-        "latest_half_day": latest,
-        "received_day": received_day,
         "unknown": unknown_members(record.unknown),
     }
     match record:
@@ -482,7 +481,7 @@ def _row(
                 "minutes_out_of_service": record.minutes_out_of_service,
                 "sessions_begun": record.sessions_begun,
             }
-    return _Row(_TABLES[type(record)], columns, _answers(place, record))
+    return columns
 
 
 def _answers(place: Place, record: Record) -> list[Columns]:

@@ -42,6 +42,7 @@ class Published(Mapping[int, B]):
         self._body = body
         self._keys = tuple(keys)
         self._held: dict[int, B] = {}
+        self._published_at: dict[int, int] = {}
 
     def __getitem__(self, serial: int) -> B:
         return self._held[serial]
@@ -51,6 +52,14 @@ class Published(Mapping[int, B]):
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def published_at(self, serial: int) -> int:
+        """When what is held under this serial was published, in seconds since 1970, UTC.
+
+        Raises:
+            KeyError: nothing is held under it.
+        """
+        return self._published_at[serial]
 
     async def load(self, connection: AsyncConnection, serials: Iterable[int]) -> None:
         """Hold what is published under these serials; what is not there stays unknown.
@@ -77,9 +86,9 @@ class Published(Mapping[int, B]):
             .order_by(tables.publication.c.serial)
         )
         for serial, signed in found:
-            self._held[serial] = self._verify(f"{kind.value} {serial}", serial, signed)
+            self._hold(f"{kind.value} {serial}", serial, signed)
 
-    def _verify(self, what: str, serial: int, signed: bytes) -> B:
+    def _hold(self, what: str, serial: int, signed: bytes) -> None:
         for key in self._keys:
             try:
                 publication = Publication.verify(signed, key)
@@ -87,5 +96,7 @@ class Published(Mapping[int, B]):
                 continue
             if publication.serial != serial or not isinstance(publication.body, self._body):
                 raise SignatureError(f"{what}: another publication stands in its place")
-            return publication.body
+            self._held[serial] = publication.body
+            self._published_at[serial] = publication.published_at
+            return
         raise SignatureError(f"{what}: signed by none of the publishing keys given")

@@ -71,9 +71,9 @@ _RULES: Final = (
     "Responses with signs of misuse are in, with the signs, and so are abandoned sessions.",
     "Sites, services, organisations and places are those that the kiosk was assigned to when it"
     " made the record.",
-    "A date that is not known for sure is given as a first and a last day. A clock that was not"
-    " synchronised is not believed, nor one that was before its kiosk was made ready or after the"
-    " record arrived.",
+    "Where a date is not known for sure, the first and the last day that it can have been are"
+    " given. A kiosk's clock is not believed where it was not synchronised, nor where it says that"
+    " a record was made before its kiosk was assigned to the site, or after it arrived.",
     "Before a text that a spreadsheet might run as a formula, or that begins with ', stands one '."
     " Take one ' from the beginning of a text, and you have what was written.",
 )
