@@ -1,0 +1,201 @@
+"""The command ``regard-kiosk``: puts the kiosk together and runs it."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from random import SystemRandom
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Final
+
+from hardware.watchdog import Watchdog, WatchdogError
+from kiosk_app.config import CREDENTIAL, KioskSettings
+from kiosk_app.door import Door
+from kiosk_app.error import KioskError
+from kiosk_app.in_force import InForce
+from kiosk_app.kiosk import Kiosk
+from kiosk_app.languages.catalogue import Catalogue, read_catalogues
+from kiosk_app.ui.window import prepare
+from kiosk_app.writer import Pace, Store, UnsavedError, Writer
+from sync_service.contract.publication import Publication
+from sync_service.contract.stamp import Stamp, StampError
+from sync_service.logs import log_to_stdout
+from sync_service.outbox.clock import Clock
+from sync_service.outbox.database import MalformedKeyError, StoreKey, open_store
+from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.secrecy import forbid_core_dumps
+from sync_service.outbox.state import State
+from sync_service.settings import SettingsError, read_settings, read_stamp
+
+DESCRIPTION: Final = """\
+Ask respondents at a touchscreen, and keep each response sealed in an encrypted store.
+
+The kiosk runs for as long as the machine does. It needs no network: what it records waits in the
+store for regard-agent. While it can't record, the screen says so, and goes on when it can.
+SIGTERM ends it, after an open session was stored.
+"""
+
+EPILOGUE: Final = """\
+SETTINGS is a TOML file. Two keys are needed, as in:
+
+  data = "/var/lib/regard"      # the folder the kiosk keeps its records in
+  stamp = "/boot/regard-stamp"  # the stamp that the central team gave for this site
+
+Others that are often wanted: fullscreen = false for a window on a desk, and store_key for the file
+of the store's key, where systemd does not hand it over as the credential store-key.
+
+The kiosk ends with 2 if the settings, the stamp or the store's key can't be used, and with 1 if
+it had to stop while a response could not be stored.
+"""
+
+_ENDING: Final = {signal.SIGTERM, signal.SIGINT}
+_MINUTE_S: Final = 60.0
+_CLOSING_S: Final = 20.0
+"""How long a response may take to be stored while the kiosk stops."""
+
+
+def main() -> int:
+    """Run the command."""
+    settings_path = _arguments().settings
+    forbid_core_dumps()
+    log_to_stdout()
+    logging.getLogger("kiosk_app").setLevel(logging.INFO)
+    try:
+        settings = read_settings(settings_path, KioskSettings)
+        stamp = read_stamp(Path(settings.stamp))
+        store_key = StoreKey.read(_store_key_path(settings))
+        watchdog = Watchdog.from_environment(os.environ)
+        with TemporaryDirectory(prefix="regard-kiosk-") as home:
+            prepare(
+                home=Path(home),
+                width=settings.width,
+                height=settings.height,
+                fullscreen=settings.fullscreen,
+            )
+            _run(settings, stamp, store_key, watchdog)
+    except UnsavedError as error:
+        print(f"regard-kiosk: {error}", file=sys.stderr)
+        return 1
+    except (KioskError, SettingsError, StampError, MalformedKeyError, WatchdogError) as error:
+        print(f"regard-kiosk: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="regard-kiosk",
+        description=DESCRIPTION,
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("settings", metavar="SETTINGS", type=Path, help="the kiosk's settings file")
+    return parser.parse_args()
+
+
+def _store_key_path(settings: KioskSettings) -> Path:
+    if settings.store_key is not None:
+        return Path(settings.store_key)
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        raise SettingsError(
+            f"store_key is not set, and systemd handed over no credential {CREDENTIAL}:"
+            " set store_key to the file of the store's key"
+        )
+    return Path(folder, CREDENTIAL)
+
+
+def _run(settings: KioskSettings, stamp: Stamp, store_key: StoreKey, watchdog: Watchdog) -> None:
+    catalogues = read_catalogues()
+    in_force = _stamped(stamp, catalogues)
+    clock = Clock()
+    door = Door()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # on every thread; `_show` waits for them
+
+    def open_shared_store() -> Store:
+        engine = open_store(settings.store_path, store_key)
+        state = State(engine)
+        state.begin(stamp)
+        return Store(Outbox(engine), state, engine.dispose)
+
+    writer = Writer(
+        open_shared_store,
+        clock,
+        door,
+        timezone=in_force.assignment.timezone,
+        spoken=catalogues,
+        pace=Pace(),
+    )
+    kiosk = Kiosk(
+        in_force,
+        settings.manners,
+        random=SystemRandom(),
+        moment=clock.moment,
+        record=writer.record,
+        session_begun=writer.count_session,
+        now=time.monotonic(),
+    )
+    writer.start(kiosk)
+    try:
+        _show(settings, kiosk, catalogues, door=door, writer=writer, watchdog=watchdog)
+    finally:
+        watchdog.stopping()
+        kiosk.close(time.monotonic())
+        writer.close(_CLOSING_S)
+
+
+def _stamped(stamp: Stamp, catalogues: Mapping[str, Catalogue]) -> InForce:
+    """What the stamp alone puts in force: enough to speak to people while no store is open.
+
+    Raises:
+        NotAskableError: the stamp is for a kiosk that speaks other languages.
+    """
+    questionnaire, assignment = (
+        Publication.verify(signed, stamp.publishing_key)
+        for signed in (stamp.questionnaire, stamp.assignment)
+    )
+    return InForce.of(questionnaire, assignment, None, catalogues)
+
+
+def _show(
+    settings: KioskSettings,
+    kiosk: Kiosk,
+    catalogues: Mapping[str, Catalogue],
+    *,
+    door: Door,
+    writer: Writer,
+    watchdog: Watchdog,
+) -> None:
+    """Show the kiosk until a signal ends it."""
+    # Importing it opens the window.
+    from kiosk_app.ui.app import Chore, KioskApp  # noqa: PLC0415
+
+    chores = [Chore(_MINUTE_S, lambda: writer.count_minute(kiosk.available))]
+    if watchdog.interval_s is not None:
+        chores.append(Chore(watchdog.interval_s, watchdog.alive))
+    app = KioskApp(
+        kiosk,
+        catalogues,
+        clock=time.monotonic,
+        let_in=door.let_in,
+        chores=tuple(chores),
+        trace_view=settings.trace_view,
+    )
+    door.open(app.wake)
+
+    def await_signal() -> None:
+        signal.sigwait(_ENDING)
+        door.post(lambda now: app.stop())
+
+    Thread(target=await_signal, name="signals", daemon=True).start()
+    watchdog.ready()
+    app.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""The app: draws the kiosk's view, and turns touches into its events."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from kivy.base import EventLoop, runTouchApp, stopTouchApp
+from kivy.clock import Clock
+from kivy.core.window import Window
+
+from kiosk_app.kiosk import Kiosk, Screen, View
+from kiosk_app.ui.event_wait import EventWait
+from kiosk_app.ui.page import Catalogues, Page
+from kiosk_app.ui.screens import AttractPage, ItemPage, OutOfServicePage, SavingPage, ThanksPage
+from kiosk_app.ui.theme import PAPER, Theme
+from kiosk_app.ui.touch import OneTouch
+from kiosk_app.ui.writing import TextPage
+
+log = logging.getLogger(__name__)
+
+_FRAME_S: Final = 1 / 60
+_LONGEST_WAIT_S: Final = 60.0
+
+_PAGES: Final[dict[Screen, type[Page]]] = {
+    Screen.ATTRACT: AttractPage,
+    Screen.ASKING: ItemPage,
+    Screen.SAVING: SavingPage,
+    Screen.THANKS: ThanksPage,
+    Screen.OUT_OF_SERVICE: OutOfServicePage,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to be done at an interval by the screen's own clock: a hung screen does it not."""
+
+    interval_s: float
+    do: Callable[[], None]
+
+
+class KioskApp:
+    """The kiosk on a window.
+
+    ``clock`` gives the seconds that the kiosk's events are told with; ``let_in`` lets in what
+    other threads have left, see `wake`.
+    """
+
+    def __init__(
+        self,
+        kiosk: Kiosk,
+        catalogues: Catalogues,
+        *,
+        clock: Callable[[], float],
+        let_in: Callable[[float], None],
+        chores: tuple[Chore, ...],
+        trace_view: bool,
+    ) -> None:
+        self._kiosk = kiosk
+        self._clock = clock
+        self._let_in = let_in
+        self._chores = chores
+        self._trace_view = trace_view
+        theme = Theme(Window.height)
+        self._pages = {screen: page(theme, catalogues) for screen, page in _PAGES.items()}
+        self._writing = TextPage(theme, catalogues)
+        for page in (*self._pages.values(), self._writing):
+            page.bind(
+                on_answer=self._tell(kiosk.answer),
+                on_skip=self._tell(kiosk.skip),
+                on_back=self._tell(kiosk.back),
+                on_language=self._tell(kiosk.choose_language),
+                on_dismiss=self._tell(kiosk.dismiss),
+            )
+        self.root = OneTouch(touched=self._touched)
+        self._view: View | None = None
+        self._traced: View | None = None
+        self._wait = EventWait.of_this_process()
+        self._stopping = False
+        self._next_tick: Any = None
+
+    def run(self) -> None:
+        """Show the kiosk until told to stop."""
+        Window.clearcolor = PAPER
+        Window.bind(on_request_close=self._close_asked)
+        for chore in self._chores:
+            Clock.schedule_interval(partial(self._chore, chore), chore.interval_s)
+        runTouchApp(self.root, embedded=True)  # the loop below is ours
+        try:
+            while not self._stopping and not EventLoop.quit:
+                EventLoop.window.mainloop()  # takes what the window has to tell
+                self.step()
+                self._wait.wait(self._idle_s())
+        finally:
+            stopTouchApp()
+
+    def step(self) -> None:
+        """Go round once: let in what waits, deal with what was touched, and draw."""
+        self._let_in(self._clock())
+        self.render()
+        EventLoop.idle()
+        self._trace()
+
+    def wake(self) -> None:
+        """Have `run` go round, because something was left to be let in. Call from any thread."""
+        self._wait.wake()
+
+    def stop(self) -> None:
+        """Have `run` return."""
+        self._stopping = True
+
+    def render(self) -> None:
+        """Show what the kiosk has to show, if it is anything new."""
+        self._await_tick()
+        view = self._kiosk.view
+        if view == self._view:
+            return
+        self._view = view
+        writing = view.asked is not None and view.asked.kind == "text"
+        page = self._writing if writing else self._pages[view.screen]
+        self.root.forget_touch()
+        for other in self.root.children[:]:
+            self.root.remove_widget(other)
+            if other is not page:
+                other.clear_widgets()
+        if view.screen is not Screen.ASKING:
+            self._writing.forget()
+        page.show(view)
+        self.root.add_widget(page)
+
+    def _tell(self, event: Callable[..., None]) -> Callable[..., None]:
+        """What tells the kiosk of a deed and shows what comes of it."""
+
+        def told(_: object, *deed: Any) -> None:
+            event(*deed, now=self._clock())
+            self.render()
+
+        return told
+
+    def _touched(self) -> None:
+        self._kiosk.touch(self._clock())
+        self._await_tick()
+
+    def _tick(self, _: float) -> None:
+        self._kiosk.tick(self._clock())
+        self.render()
+
+    def _await_tick(self) -> None:
+        """Have the kiosk told of the time when it next matters."""
+        if self._next_tick is not None:
+            self._next_tick.cancel()
+            self._next_tick = None
+        due = self._kiosk.next_tick
+        if due is not None:
+            self._next_tick = Clock.schedule_once(self._tick, max(0.0, due - self._clock()))
+
+    def _chore(self, chore: Chore, _: float) -> None:
+        chore.do()
+
+    def _close_asked(self, *_: object, **__: object) -> bool:
+        self.stop()
+        return True
+
+    def _idle_s(self) -> float:
+        """How long nothing need be done, unless something happens."""
+        if EventLoop.window.canvas.needs_redraw:
+            return _FRAME_S
+        now = Clock.time()
+        due_s = (event._last_dt + event.timeout - now for event in Clock.get_events())
+        return min(max(min(due_s, default=_LONGEST_WAIT_S), _FRAME_S), _LONGEST_WAIT_S)
+
+    def _trace(self) -> None:
+        """Print what is shown, once it is drawn, if that was asked for."""
+        if not self._trace_view or self._view is self._traced or self._view is None:
+            return
+        view = self._traced = self._view
+        [page] = self.root.children
+        buttons = {
+            button.name: (
+                round(button.x),
+                round(Window.height - button.top),
+                round(button.width),
+                round(button.height),
+            )
+            for button in page.buttons
+        }
+        log.info(
+            "view",
+            extra={
+                "screen": view.screen.value,
+                "item": "" if view.asked is None else view.asked.item,
+                "languages": ",".join(view.languages),
+                "trouble": view.trouble or "",
+                "buttons": json.dumps(buttons, ensure_ascii=False, separators=(",", ":")),
+            },
+        )

@@ -1,0 +1,58 @@
+"""Waiting for the next touch without looking for it: an idle kiosk uses no processor at all.
+
+Kivy polls for events at each frame. Here the main thread sleeps in SDL until there is an event,
+a deadline, or a call from another thread. All that knows SDL stands in this module.
+"""
+
+import ctypes
+import logging
+import re
+import time
+from pathlib import Path
+from typing import Final, Self
+
+_USER_EVENT: Final = 0x8000
+_EVENT_SIZE: Final = 64  # at least that of the union SDL_Event, 56 bytes
+_LIBRARY: Final = re.compile(r"/\S*/libSDL2-2\.0\S*|/\S*/libSDL2-2-\S*\.so\S*")
+
+log = logging.getLogger(__name__)
+
+
+class FrameWait:
+    """Waits for a frame at a time, for want of something better."""
+
+    FRAME_S: Final = 1 / 30
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep for a frame, or less."""
+        time.sleep(max(0.0, min(timeout_s, self.FRAME_S)))
+
+    def wake(self) -> None:
+        """Nothing to do: the next frame is soon."""
+
+
+class EventWait:
+    """Waits in the SDL library that Kivy has loaded."""
+
+    def __init__(self, library: Path) -> None:
+        self._sdl = ctypes.CDLL(str(library))
+        self._sdl.SDL_WaitEventTimeout.argtypes = [ctypes.c_void_p, ctypes.c_int]
+        self._sdl.SDL_PushEvent.argtypes = [ctypes.c_void_p]
+
+    @classmethod
+    def of_this_process(cls) -> Self | FrameWait:
+        """The best way to wait here: by the SDL in this process, if it is found."""
+        found = _LIBRARY.search(Path("/proc/self/maps").read_text())
+        if found is None:
+            log.warning("no event wait", extra={"reason": "SDL not found"})
+            return FrameWait()
+        return cls(Path(found[0]))
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until there is an event, `wake` is called, or time is up. Takes no event."""
+        self._sdl.SDL_WaitEventTimeout(None, max(0, round(timeout_s * 1000)))
+
+    def wake(self) -> None:
+        """End the wait, or the next one. Call from any thread."""
+        event = _USER_EVENT.to_bytes(4, "little").ljust(_EVENT_SIZE, b"\0")
+        self._sdl.SDL_PushEvent(event)

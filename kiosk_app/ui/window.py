@@ -1,0 +1,51 @@
+"""The window: Kivy's environment, which must be set before any of Kivy is imported."""
+
+import os
+from pathlib import Path
+
+from PIL import features
+
+from kiosk_app.error import StartError
+
+
+def prepare(*, home: Path, width: int, height: int, fullscreen: bool) -> None:
+    """Set the stage for Kivy in this process. ``home`` is a folder for what it may want to keep.
+
+    Nothing of Kivy may have been imported before.
+
+    Raises:
+        StartError: text could not be drawn rightly.
+    """
+    if not features.check("raqm"):
+        raise StartError(
+            "text can't be drawn: Pillow finds no raqm; install the Debian package libfribidi0"
+        )
+    os.environ.update(
+        KIVY_HOME=str(home),
+        KIVY_NO_CONFIG="1",  # its settings are those below, and no file's
+        KCFG_KIVY_LOG_LEVEL="warning",
+        KIVY_NO_ARGS="1",
+        KIVY_NO_FILELOG="1",
+        KIVY_NO_CONSOLELOG="1",
+        KIVY_LOG_MODE="PYTHON",  # its messages go where ours go
+        KIVY_TEXT="pil",  # the one provider that shapes every script
+        KIVY_WINDOW="sdl2",
+        KIVY_IMAGE="pil",
+    )
+    from kivy.config import Config  # noqa: PLC0415  # see above
+
+    for section, option, value in (
+        ("kivy", "exit_on_escape", 0),
+        ("graphics", "width", width),
+        ("graphics", "height", height),
+        ("graphics", "fullscreen", "auto" if fullscreen else 0),
+        ("graphics", "resizable", 0),
+        ("graphics", "show_cursor", int(not fullscreen)),
+        ("graphics", "multisamples", 0),
+        ("graphics", "maxfps", 0),  # `event_wait` waits instead
+    ):
+        Config.set(section, option, str(value))
+    # One panel is one pointer: a second provider would give each tap twice (kivy #1903).
+    for provider, _ in Config.items("input"):
+        Config.remove_option("input", provider)
+    Config.set("input", "mouse", "mouse,disable_multitouch,disable_hover")

@@ -1,0 +1,285 @@
+"""The writer: the one thread that seals and stores. A card's fsync can take seconds; it waits."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Final, Protocol, TypeAlias
+
+from kiosk_app.door import Door
+from kiosk_app.error import KioskError, NotAskableError
+from kiosk_app.in_force import InForce
+from sync_service.contract.publication import Keys
+from sync_service.contract.record import (
+    DayRecord,
+    Moment,
+    Record,
+    Response,
+    encode_record,
+    half_day_of,
+)
+from sync_service.outbox.clock import Clock
+from sync_service.outbox.database import OutboxError
+from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.state import DayCount, Held, State
+
+log = logging.getLogger(__name__)
+
+_NOON: Final = time(12)
+
+
+class UnsavedError(KioskError):
+    """The kiosk had to stop while the store took nothing: a response is lost. Look at the store."""
+
+
+class Listener(Protocol):
+    """Who is told how the writer fares, on the main thread: the kiosk."""
+
+    def recorded(self, now: float) -> None:
+        """The response is committed."""
+
+    def record_failed(self, now: float) -> None:
+        """The response could not be committed yet."""
+
+    def out_of_service(self, now: float) -> None:
+        """The store takes nothing at present."""
+
+    def in_service(self, now: float) -> None:
+        """The store takes what it is given."""
+
+    def publish(self, in_force: InForce, now: float) -> None:
+        """Something new is in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open store, by its two sides, and how to close it."""
+
+    outbox: Outbox
+    state: State
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the writer looks for publications, and tries again what failed, in seconds."""
+
+    poll_s: float = 5.0
+    retry_s: float = 2.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A response on its way into the store: sealed once for a log, and offered until it is in."""
+
+    response: Response
+    log_id: bytes = b""
+    sealed: bytes = b""
+    told: bool = False
+
+
+_Count: TypeAlias = Callable[[State], None]
+
+
+class Writer:
+    """Writes responses, counts and day records, and watches for publications.
+
+    ``open_store`` opens the store under the kiosk's stamp; it is called on the writer's thread,
+    and again until it succeeds. ``spoken`` are the languages that the kiosk speaks, ``timezone``
+    the site's by the stamp. Everything that it tells its listener goes through the door.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        clock: Clock,
+        door: Door,
+        *,
+        timezone: str,
+        spoken: Collection[str],
+        pace: Pace,
+    ) -> None:
+        self._open_store = open_store
+        self._clock = clock
+        self._door = door
+        self._timezone = timezone
+        self._spoken = spoken
+        self._pace = pace
+        self._inbox: SimpleQueue[_Entry | _Count | None] = SimpleQueue()
+        self._responses: deque[_Entry] = deque()
+        self._counts: deque[_Count] = deque()
+        self._store: Store | None = None
+        self._revision: int | None = None
+        self._held: Held | None = None
+        self._finished_on: date | None = None
+        self._well: bool | None = None
+        self._closing = False
+        self._abandoned = False
+        self._listener: Listener
+        self._ended: Future[None]
+
+    # On the main thread
+
+    def start(self, listener: Listener) -> None:
+        """Begin to write. If the writer ever dies of a bug, the main thread gets its error."""
+        self._listener = listener
+        threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._ended = threads.submit(self._run)
+        self._ended.add_done_callback(lambda ended: self._door.post(lambda now: ended.result()))
+        threads.shutdown(wait=False)
+
+    def record(self, response: Response) -> None:
+        """Take a response to be sealed and stored."""
+        self._inbox.put(_Entry(response))
+
+    def count_session(self) -> None:
+        """Count a session begun."""
+        today = self._today()
+        self._inbox.put(lambda state: state.count_session(today))
+
+    def count_minute(self, available: bool) -> None:
+        """Count a minute in which the kiosk could be answered, or was out of service."""
+        minutes = (1, 0) if available else (0, 1)
+        today = self._today()
+        self._inbox.put(lambda state: state.count_minutes(today, *minutes))
+
+    def close(self, timeout_s: float) -> None:
+        """Store what is still to be stored, and end.
+
+        Raises:
+            UnsavedError: the store took a response neither at once nor within the time.
+        """
+        self._closing = True
+        self._inbox.put(None)
+        try:
+            self._ended.result(timeout_s)
+        except FutureTimeoutError:
+            self._abandoned = True
+        if self._abandoned or self._responses:
+            raise UnsavedError("a response could not be stored before the kiosk had to stop")
+
+    # On the writer's thread
+
+    def _run(self) -> None:
+        while True:
+            self._take_in()
+            try:
+                self._work()
+            except OutboxError as error:
+                self._fail(error)
+            else:
+                self._recover()
+            if self._closing and (self._abandoned or not self._responses):
+                break
+        if self._store is not None:
+            self._store.close()
+
+    def _take_in(self) -> None:
+        """Wait for something to do, and take all there is."""
+        pause_s = {None: 0.0, True: self._pace.poll_s, False: self._pace.retry_s}[self._well]
+        try:
+            job = self._inbox.get(timeout=pause_s)
+            while True:
+                match job:
+                    case _Entry():
+                        self._responses.append(job)
+                    case None:
+                        pass
+                    case count:
+                        self._counts.append(count)
+                job = self._inbox.get_nowait()
+        except Empty:
+            return
+
+    def _work(self) -> None:
+        """Do all there is to do; what fails stays first, to be tried again.
+
+        Raises:
+            OutboxError: the store does not take it at present.
+        """
+        if self._store is None:
+            self._store = self._open_store()
+        held = self._publications(self._store.state)
+        while self._responses:
+            self._put(self._responses[0], self._store.outbox, held)
+            self._responses.popleft()
+            self._door.post(self._listener.recorded)
+        while self._counts:
+            self._counts[0](self._store.state)
+            self._counts.popleft()
+        self._finish_days(self._store, held)
+
+    def _publications(self, state: State) -> Held:
+        """What the store holds; the listener is told of what is new in it."""
+        revision = state.revision()
+        if self._held is not None and revision == self._revision:
+            return self._held
+        held = state.publications()
+        self._held, self._revision = held, revision
+        try:
+            in_force = InForce.of(held.questionnaire, held.assignment, held.replies, self._spoken)
+        except NotAskableError as error:
+            log.warning("publications not asked", extra={"reason": str(error)})
+        else:
+            self._timezone = in_force.assignment.timezone
+            self._door.post(partial(self._listener.publish, in_force))
+        return held
+
+    def _put(self, entry: _Entry, outbox: Outbox, held: Held) -> None:
+        log_id = outbox.log_id
+        if entry.log_id != log_id:
+            entry.sealed = _seal(entry.response, held, log_id)
+            entry.log_id = log_id
+        outbox.put(entry.sealed, entry.response.moment.half_day)
+
+    def _finish_days(self, store: Store, held: Held) -> None:
+        """Put the records of the days that are over."""
+        today = self._today()
+        if today == self._finished_on:
+            return
+        for count in store.state.finished_days(before=today):
+            record = self._day_record(count, held)
+            sealed = _seal(record, held, store.outbox.log_id)
+            store.outbox.put_day(sealed, record.moment.half_day, count.day)
+        self._finished_on = today
+
+    def _day_record(self, count: DayCount, held: Held) -> DayRecord:
+        last_half = half_day_of(datetime.combine(count.day, _NOON))
+        return DayRecord(
+            assignment=held.assignment.serial,
+            moment=Moment(last_half, self._clock.moment(self._timezone).evidence),
+            minutes_available=count.minutes_available,
+            minutes_out_of_service=count.minutes_out_of_service,
+            sessions_begun=count.sessions_begun,
+        )
+
+    def _fail(self, error: OutboxError) -> None:
+        if self._responses and not self._responses[0].told:
+            self._responses[0].told = True
+            self._door.post(self._listener.record_failed)
+        if self._well is not False:
+            self._well = False
+            log.error(
+                "out of service", extra={"reason": type(error).__name__, "detail": str(error)}
+            )
+            self._door.post(self._listener.out_of_service)
+
+    def _recover(self) -> None:
+        if self._well is not True:
+            self._well = True
+            log.info("in service")
+            self._door.post(self._listener.in_service)
+
+    def _today(self) -> date:
+        return self._clock.moment(self._timezone).day
+
+
+def _seal(record: Record, held: Held, log_id: bytes) -> bytes:
+    keys = held.keys.body
+    assert isinstance(keys, Keys)
+    return keys.sealing.seal(encode_record(record), log_id)
