@@ -187,12 +187,13 @@ class KioskWindow:
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.append(line.rstrip("\n"))
-            self._heard(self._lines[-1])
-            seen = Seen.read(self._lines[-1])
-            if seen is not None:
-                self._seen.put(seen)
+        with self.process.stdout as lines:
+            for line in lines:
+                self._lines.append(line.rstrip("\n"))
+                self._heard(self._lines[-1])
+                seen = Seen.read(self._lines[-1])
+                if seen is not None:
+                    self._seen.put(seen)
         self._seen.put(None)
 
     def _error(self, what: str) -> WindowError:
