@@ -8,6 +8,7 @@ named. All here is pure; `intake` reads and writes.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from sync_service.contract.chain import Head, first_link, link
 from sync_service.contract.wire import Batch
@@ -52,10 +53,10 @@ def place(
 ) -> list[Stretch]:
     """Say on which branches the records of a batch stand, or shall stand.
 
-    A batch goes where it is linked: to the record before it, to one of its own that is held
-    already, or to the one after it. From the first record that a branch contradicts, the rest is
-    placed in the same way, on a branch of its own if need be. A batch linked to nothing (records
-    before it are missing) goes to the first branch that does not contradict it.
+    A batch goes to the branch that it follows from, or that holds its first record; else to one
+    that follows from it. From the first record that this branch contradicts, the rest is placed
+    in the same way, on a branch of its own if need be. A batch linked to nothing (records before
+    and after it are missing) goes to the first branch that does not contradict it.
 
     ``rows`` are those held of each branch, from one seq before the batch to one after it.
     A branch number that is not among ``branches`` is that of a branch to be made.
@@ -63,51 +64,57 @@ def place(
     stretches: list[Stretch] = []
     start = 0
     while start < len(digests):
-        number, end = _longest(batch, digests, branches, rows, start)
+        number, end = _find(batch, digests, branches, rows, start=start)
         stretches.append(Stretch(number, start, end))
         start = end
     return stretches
 
 
-def _longest(
+class _Linked(IntEnum):
+    """By what a branch is known to be that of a record, the surest last."""
+
+    NOT = 0
+    BY_WHAT_FOLLOWS = 1
+    BY_ITS_PLACE = 2
+
+
+def _find(
     batch: Batch,
     digests: Sequence[bytes],
     branches: Sequence[Branch],
     rows: Mapping[int, Mapping[int, Row]],
+    *,
     start: int,
 ) -> tuple[int, int]:
     """The branch for the record ``start``, and the end of the stretch that can stand there."""
-    linked: dict[int, int] = {}
-    loose: list[int] = []
+    found: list[tuple[_Linked, int, int]] = []
     for branch in branches:
-        end, is_linked = _agreement(batch, digests, rows.get(branch.number, {}), start)
-        if is_linked and end > start:
-            linked[branch.number] = end
-        elif (start, end) == (0, len(digests)) and (
+        held = rows.get(branch.number, {})
+        end, linked = _agreement(batch, digests, branch.number, held, start=start)
+        if end > start and (
+            linked is not _Linked.NOT
             # Branch 0 may get what is older than all it holds; another began at a fork.
-            branch.number == 0 or branch.from_seq < batch.first_seq
+            or (start == 0 and (branch.number == 0 or branch.from_seq < batch.first_seq))
         ):
-            loose.append(branch.number)
-    if linked:
-        number = max(linked, key=lambda number: (linked[number], -number))
-        return number, linked[number]
-    if loose:
-        return min(loose), len(digests)
+            found.append((linked, end, -branch.number))
+    if found:
+        _, end, number = max(found)
+        return -number, end
     return max((branch.number for branch in branches), default=-1) + 1, len(digests)
 
 
 def _agreement(
-    batch: Batch, digests: Sequence[bytes], rows: Mapping[int, Row], start: int
-) -> tuple[int, bool]:
-    """How far from ``start`` a branch's rows agree with a batch, and whether a link shows it.
+    batch: Batch, digests: Sequence[bytes], number: int, rows: Mapping[int, Row], *, start: int
+) -> tuple[int, _Linked]:
+    """How far from ``start`` a branch's rows agree with a batch, and what links the two.
 
     Records that would fill a gap agree only if what stands after the gap follows from them.
     """
     befores = [batch.previous, *batch.links]
-    found = _link_at(batch, rows, batch.first_seq + start - 1)
-    if found is not None and found != befores[start]:
-        return start, False
-    linked = found is not None
+    before = _link_at(batch, number, rows, batch.first_seq + start - 1)
+    if before is not None and before != befores[start]:
+        return start, _Linked.NOT
+    linked = _Linked.NOT if before is None else _Linked.BY_ITS_PLACE
     agreed = start
     for index in range(start, len(digests)):
         row = rows.get(batch.first_seq + index)
@@ -115,18 +122,20 @@ def _agreement(
             continue
         if row.previous != befores[index]:
             return agreed, linked
-        linked = True
+        linked = max(linked, _Linked.BY_ITS_PLACE if index == start else _Linked.BY_WHAT_FOLLOWS)
         if row.digest != digests[index]:
             return index, linked
         agreed = index + 1
     after = rows.get(batch.head.seq + 1)
     if after is None:
         return len(digests), linked
-    return (len(digests), True) if after.previous == batch.head.link else (agreed, linked)
+    if after.previous != batch.head.link:
+        return agreed, linked
+    return len(digests), max(linked, _Linked.BY_WHAT_FOLLOWS)
 
 
-def _link_at(batch: Batch, rows: Mapping[int, Row], seq: int) -> bytes | None:
-    if seq == 0:
+def _link_at(batch: Batch, number: int, rows: Mapping[int, Row], seq: int) -> bytes | None:
+    if seq == 0 and number == 0:
         return first_link(batch.log_id)
     row = rows.get(seq)
     return None if row is None else link(row.previous, seq, row.digest)

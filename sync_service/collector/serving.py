@@ -68,7 +68,7 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
     )
     context = _tls_context(centre) if settings.tls else None
     listening = _listen(settings.host, settings.port)
-    server = _Server(server_config(collector, context))
+    server = Server(server_config(collector, context))
     async with asyncio.TaskGroup() as beside:
         beside.create_task(_end_at(stop, server))
         if context is not None:
@@ -97,13 +97,15 @@ def server_config(collector: Collector, context: ssl.SSLContext | None) -> uvico
     )
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Leaves signals to whoever started it, and says when it is there."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Catch none."""
         return nullcontext()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
         await super().startup(sockets)
         for listening in sockets or ():
             host, port, *_ = listening.getsockname()
