@@ -115,7 +115,6 @@ class Agent:
             trouble, detail = type(error).__name__, ""
             if trouble != self._trouble:
                 log.exception("bug in the agent")
-        self._contact_in_s = 0
         self._note_trouble(trouble, detail, pause_s)
         return pause_s
 
