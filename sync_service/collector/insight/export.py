@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -212,6 +213,9 @@ class _Package:
         self._assignments = Published(Assignment, publishing_keys)
         self._questionnaires = Published(Questionnaire, publishing_keys)
         self._replies = Published(Replies, publishing_keys)
+        # By an assignment's serial: where it is to, and the half-day that is not over there.
+        self._where: dict[int, list[str]] = {}
+        self._current: dict[int, int] = {}
         self._first: str | None = None  # days of the responses written
         self._last: str | None = None
 
@@ -219,6 +223,9 @@ class _Package:
         """Write every file; the one that describes the others comes last."""
         await self._assignments.load_all(self._connection)
         await self._questionnaires.load_all(self._connection)
+        for serial, assignment in self._assignments.items():
+            self._where[serial] = _where(assignment)
+            self._current[serial] = half_day_of(self._at.astimezone(ZoneInfo(assignment.timezone)))
         answers = _Answers(self._questionnaires)
         resources = [
             await self._write_table(
@@ -287,10 +294,10 @@ class _Package:
             if self._holds_back(row.latest_half_day, row.assignment):
                 continue
             questionnaire = self._questionnaires[row.questionnaire]
-            self._first = min(filter(None, (self._first, _date(row.earliest_half_day))))
-            self._last = max(filter(None, (self._last, _date(row.latest_half_day))))
+            self._extend_period(_date(row.earliest_half_day), _date(row.latest_half_day))
             yield [
-                *self._where(row),
+                row.record_id.hex(),
+                *self._where[row.assignment],
                 *_when(row),
                 *_arrival(row),
                 questionnaire.id,
@@ -316,7 +323,8 @@ class _Package:
                 continue
             serials.add(row.replies)
             yield [
-                *self._where(row),
+                row.record_id.hex(),
+                *self._where[row.assignment],
                 *_when(row),
                 *_arrival(row),
                 row.language,
@@ -333,7 +341,8 @@ class _Package:
                 continue
             first, last = _date(row.earliest_half_day), _date(row.latest_half_day)
             yield [
-                *self._where(row),
+                row.record_id.hex(),
+                *self._where[row.assignment],
                 first if first == last else "",
                 first,
                 last,
@@ -344,22 +353,15 @@ class _Package:
                 row.unknown or "",
             ]
 
-    def _where(self, row: Row[Any]) -> list[str]:
-        """The id and where the record was made, as it was signed then."""
-        assignment = self._assignments[row.assignment]
-        signed = (
-            assignment.site,
-            assignment.site_name,
-            assignment.service,
-            assignment.organisation,
-            assignment.place,
-        )
-        return [row.record_id.hex(), *map(inert, signed)]
+    def _extend_period(self, first: str, last: str) -> None:
+        if self._first is None or first < self._first:
+            self._first = first
+        if self._last is None or last > self._last:
+            self._last = last
 
     def _holds_back(self, half_day: int, assignment: int) -> bool:
         """Whether a half-day is not over where a record was made; counts those that aren't."""
-        timezone = ZoneInfo(self._assignments[assignment].timezone)
-        if self._include_current or half_day < half_day_of(self._at.astimezone(timezone)):
+        if self._include_current or half_day < self._current[assignment]:
             return False
         self.held_back += 1
         return True
@@ -433,6 +435,17 @@ class _Package:
         }
 
 
+def _where(assignment: Assignment) -> list[str]:
+    signed = (
+        assignment.site,
+        assignment.site_name,
+        assignment.service,
+        assignment.organisation,
+        assignment.place,
+    )
+    return [inert(text) for text in signed]
+
+
 def _when(row: Row[Any]) -> list[str]:
     first = [_date(row.earliest_half_day), HALVES[row.earliest_half_day % 2]]
     last = [_date(row.latest_half_day), HALVES[row.latest_half_day % 2]]
@@ -443,6 +456,7 @@ def _arrival(row: Row[Any]) -> list[str]:
     return [_flag(row.clock_synced), row.received_day]
 
 
+@lru_cache(maxsize=4096)
 def _date(half_day: int) -> str:
     return day_of(half_day).isoformat()
 
