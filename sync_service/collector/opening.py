@@ -147,15 +147,14 @@ async def run(
 
     Raises:
         SignatureError: a publication in the database was signed by none of the publishing keys.
+        BusyError: the database has no turn to give just now; what was opened is safe.
     """
     opener = Opener(engine, opening_keys, publishing_keys, id_secret)
     while not stop.is_set():
         counts = await opener.open_waiting(stop)
         if counts:
-            told = " ".join(
-                f"{outcome.name.lower()}={counts[outcome]}" for outcome in sorted(counts)
-            )
-            _log.info("records opened %s", told)
+            told = {outcome.name.lower(): counts[outcome] for outcome in sorted(counts)}
+            _log.info("records opened", extra=told)
         if not follow:
             break
         with suppress(TimeoutError):
@@ -258,6 +257,7 @@ class Opener:
         Raises:
             SignatureError: a publication in the database was signed by none of the publishing
                 keys.
+            BusyError: the database has no turn to give just now; what was opened is safe.
         """
         counts: Counter[Opening] = Counter()
         while stop is None or not stop.is_set():

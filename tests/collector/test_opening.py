@@ -49,6 +49,7 @@ from sync_service.contract.record import (
     half_day_of,
 )
 from sync_service.contract.signing import SigningKey
+from sync_service.logs import LineFormatter
 
 
 @pytest.fixture
@@ -365,8 +366,8 @@ def test_without_following_it_ends_when_nothing_waits(centre, caplog):
     caplog.set_level(logging.DEBUG, opening.__name__)
     arguments = (centre.engine, [KEY], [PUBLISHING.verifying_key], SECRET)
     centre.run(opening.run(*arguments, follow=False, stop=asyncio.Event()))
-    assert [record.getMessage() for record in caplog.records] == [
-        "records opened opened=1 not_admitted=1"
+    assert [LineFormatter().format(record) for record in caplog.records] == [
+        "info records opened opened=1 not_admitted=1"
     ]
 
 
