@@ -171,7 +171,7 @@ class Agent:
         log.info("enrolment asked for", extra={"standing": standing.name.lower()})
 
     def _status(self) -> Status:
-        extent = self._outbox.extent()
+        extent = self._outbox.extent(hold=self._hold())
         return Status(
             kiosk_id=self._identity.kiosk_id,
             nonce=new_nonce(),

@@ -186,24 +186,39 @@ class Outbox:
             )
             return purged.rowcount
 
-    def extent(self) -> Extent:
-        """How far the log in use has come, and what waits, at one moment."""
+    def extent(self, hold: int | None = None) -> Extent:
+        """How far the log in use has come, and what waits, at one moment.
+
+        The records that `next_run` would hold back for the half-day ``hold`` are left out, as if
+        they were not made yet: whoever asks every hour must not learn in which hour they were.
+        """
         with reading(self._engine) as connection:
             log = _log_in_use(connection)
-            oldest_held_seq = connection.execute(
-                text("SELECT min(seq) FROM record WHERE log = :log"), {"log": log.number}
-            ).scalar_one()
-            depth = connection.execute(
-                text("SELECT count(*) FROM record WHERE state = 'waiting'")
-            ).scalar_one()
-            first_half_day = connection.execute(
+            first_held = connection.execute(
                 text(
-                    "SELECT half_day FROM record WHERE state = 'waiting' ORDER BY log, seq LIMIT 1"
-                )
+                    "SELECT seq, previous FROM record"
+                    " WHERE log = :log AND state = 'waiting' AND half_day = :hold"
+                    " ORDER BY seq LIMIT 1"
+                ),
+                {"log": log.number, "hold": hold},
+            ).one_or_none()
+            head = (
+                Head(log.head_seq, log.head_link)
+                if first_held is None
+                else Head(first_held.seq - 1, first_held.previous)
+            )
+            told = {"log": log.number, "head_seq": head.seq}
+            oldest_held_seq = connection.execute(
+                text("SELECT min(seq) FROM record WHERE log = :log AND seq <= :head_seq"), told
+            ).scalar_one()
+            waiting = "FROM record WHERE state = 'waiting' AND (log < :log OR seq <= :head_seq)"
+            depth = connection.execute(text(f"SELECT count(*) {waiting}"), told).scalar_one()
+            first_half_day = connection.execute(
+                text(f"SELECT half_day {waiting} ORDER BY log, seq LIMIT 1"), told
             ).scalar()
         return Extent(
             log_id=log.log_id,
-            head=Head(log.head_seq, log.head_link),
+            head=head,
             settled_seq=log.settled_seq,
             oldest_held_seq=oldest_held_seq or 0,
             depth=depth,

@@ -292,11 +292,11 @@ def test_a_store_that_fails_is_said_once_and_tried_again(kiosk, collector, waits
     class BusyOutbox(type(kiosk.outbox)):
         failures = 3
 
-        def extent(self):
+        def extent(self, hold=None):
             if self.failures:
                 self.failures -= 1
                 raise BusyStoreError("another process held the lock for too long")
-            return super().extent()
+            return super().extent(hold)
 
     kiosk.outbox = kiosk.opened(BusyOutbox)
     run(kiosk, waits, rounds=4)
@@ -319,3 +319,11 @@ def test_told_to_stop_it_stops(kiosk, collector, waits):
     wait.stopped = True
     kiosk.agent(wait).run()
     assert collector.heard == []
+
+
+def test_a_status_tells_nothing_of_the_half_day_that_is_not_over(kiosk, collector):
+    kiosk.put(3, half_day=kiosk.clock.moment("Europe/London").half_day)
+    assert kiosk.agent(hold_half_day=True).once()
+    (status,) = collector.of(Status)
+    assert (status.head.seq, status.oldest_held_seq) == (0, 0)
+    assert (status.depth, status.oldest_waiting) == (0, None)

@@ -299,3 +299,19 @@ def test_two_outboxes_on_one_store_see_the_same(engine, outbox):
     fill(outbox, 3)
 
     assert Outbox(engine).extent() == outbox.extent()
+
+
+def test_the_extent_tells_nothing_of_the_half_day_that_is_held_back(outbox):
+    """A head that is told every hour would say in which hour each record was made."""
+    outbox.put(b"due", 40)
+    before = outbox.extent()
+    outbox.put(b"held", 41)
+    outbox.put(b"held too", 41)
+    assert outbox.extent(hold=41) == before
+    assert outbox.extent(hold=42) == outbox.extent() != before
+
+
+def test_a_log_that_holds_only_what_is_held_back_looks_unused(outbox):
+    unused = outbox.extent()
+    outbox.put(b"held", 41)
+    assert outbox.extent(hold=41) == unused
