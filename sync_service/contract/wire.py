@@ -41,6 +41,7 @@ MAX_MESSAGE_LENGTH: Final = 16 * 1024
 MAX_PUBLICATION_LENGTH: Final = 256 * 1024
 MAX_RANGES: Final = 64
 MAX_CODE_LENGTH: Final = 64
+MAX_TIME: Final = 253_402_300_799  # the last second of the year 9999
 NONCE_LENGTH: Final = 8
 DIGEST_LENGTH: Final = 32
 
@@ -333,10 +334,10 @@ class StatusReply:
             kiosk_id=fields.octets(1, KIOSK_ID_LENGTH),
             nonce=fields.octets(2, NONCE_LENGTH),
             standing=fields.member(3, Standing),
-            at=fields.integer(4),
+            at=fields.integer(4, high=MAX_TIME),
             log_head=_parse_head(fields.items(5, 2), "status reply: 5") if 5 in fields else None,
             wanted=[_parse_range(value) for value in fields.items(6, MAX_RANGES)],
-            offers=[_parse_offer(value) for value in fields.items(7, MAX_RANGES)],
+            offers=_parse_offers(fields.items(7, MAX_RANGES)),
         )
 
 
@@ -513,15 +514,19 @@ def _parse_range(value: Value) -> tuple[int, int]:
     raise MalformedError("status reply: wanted must be [first seq, last seq]")
 
 
-def _parse_offer(value: Value) -> Offer:
-    match value:
-        case [str(kind), serial, bytes(digest)] if (
-            kind in {member.value for member in PublicationKind}
-            and is_integer(serial, 1, MAX_SERIAL)
-            and len(digest) == DIGEST_LENGTH
-        ):
-            return Offer(PublicationKind(kind), serial, digest)
-    raise MalformedError("status reply: an offer must be [kind, serial, digest]")
+def _parse_offers(values: list[Value]) -> list[Offer]:
+    known = {member.value: member for member in PublicationKind}
+    offers: list[Offer] = []
+    for value in values:
+        match value:
+            case [str(kind), serial, bytes(digest)] if (
+                is_integer(serial, 1, MAX_SERIAL) and len(digest) == DIGEST_LENGTH
+            ):
+                if kind in known:  # a kind of a later version is none of ours
+                    offers.append(Offer(known[kind], serial, digest))
+            case _:
+                raise MalformedError("status reply: an offer must be [kind, serial, digest]")
+    return offers
 
 
 def _parse_serials(document: Mapping[str, Value]) -> dict[PublicationKind, int]:

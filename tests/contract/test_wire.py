@@ -206,3 +206,11 @@ def test_every_problem_has_a_status_and_a_title_and_a_stable_type():
         assert document["type"] == f"urn:regard:problem:{code}"
         assert HTTPStatus(document["status"]) >= HTTPStatus.BAD_REQUEST
         assert document["title"] == kind.title
+
+
+def test_an_offer_of_a_later_versions_kind_is_passed_over():
+    members = decode(STATUS_REPLY.encode())
+    members[7] = [["weather", 1, bytes(32)], *members[7]]
+    assert StatusReply.decode(encode(members)) == replace(
+        STATUS_REPLY, wanted=[(2, 3), (6, 6)], offers=list(STATUS_REPLY.offers)
+    )
