@@ -199,6 +199,12 @@ Index(
     sqlite_where=record.c.opening == Opening.ASKED,
     postgresql_where=record.c.opening == Opening.ASKED,
 )
+Index(
+    "record_stuck",
+    record.c.opening,
+    sqlite_where=record.c.opening >= Opening.UNKNOWN_KEY,
+    postgresql_where=record.c.opening >= Opening.UNKNOWN_KEY,
+)
 
 
 def _of_record() -> list[Column[object] | ForeignKeyConstraint]:
@@ -273,3 +279,20 @@ day = Table(
     Column("sessions_begun", Integer, nullable=False),
 )
 Index("day_by_id", day.c.record_id, day.c.log_id, unique=True)
+
+account = Table(
+    "account",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("password", Text, nullable=False),  # as argon2 encodes it: salt, costs and digest
+    Column("made_at", BigInteger, nullable=False),
+    Column("signed_in_at", BigInteger),
+)
+
+sign_in = Table(
+    "sign_in",
+    metadata,
+    Column("token_digest", LargeBinary, primary_key=True),
+    Column("account", ForeignKey("account.name"), nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+)

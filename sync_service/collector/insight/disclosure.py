@@ -53,6 +53,7 @@ from sync_service.collector.insight.measures import (
 from sync_service.collector.insight.period import (
     Month,
     Period,
+    Quarter,
     last_release,
     last_shown,
 )
@@ -66,6 +67,20 @@ MONTHS_SHOWN: Final = 12
 
 QUARTERS_SHOWN: Final = 4
 """How many of its quarters."""
+
+
+def shown_months(release: date) -> list[Month]:
+    """The months of a site that a release shows, oldest first."""
+    last = last_shown(release)
+    return [last.after(number) for number in range(1 - MONTHS_SHOWN, 1)]
+
+
+def shown_quarters(release: date) -> list[Quarter]:
+    """The quarters of a site that a release shows, oldest first."""
+    last = last_shown(release).quarter
+    if last.end > release:
+        last = last.after(-1)
+    return [last.after(number) for number in range(1 - QUARTERS_SHOWN, 1)]
 
 
 class Disclosure:
@@ -110,12 +125,9 @@ class Disclosure:
             SignatureError: a questionnaire in the database was signed by none of the keys.
         """
         release = last_release(today)
-        last = last_shown(release)
-        months = [last.after(number) for number in range(1 - MONTHS_SHOWN, 1)]
-        newest = last.quarter if last.quarter.end <= release else last.quarter.after(-1)
-        quarters = [newest.after(number) for number in range(1 - QUARTERS_SHOWN, 1)]
+        months, quarters = shown_months(release), shown_quarters(release)
         run = [min(months[0].quarter, quarters[0])]
-        while run[-1] < last.quarter:
+        while run[-1] < months[-1].quarter:
             run.append(run[-1].after(1))
         async with reading(self._engine) as connection:
             centre = await self._read(connection)
