@@ -335,12 +335,10 @@ def _now() -> int:
 
 
 def _told_edition(edition: Edition) -> str:
-    kind = edition.kind.value.capitalize()
+    what = f"{edition.kind.value}, serial {edition.serial}"
     if edition.is_new:
-        return f"{kind} {edition.serial} is published; kiosks take it at their next contact."
-    return (
-        f"Nothing to do: the same is published already, as {edition.kind.value} {edition.serial}."
-    )
+        return f"Published: {what}. Kiosks take it at their next contact."
+    return f"Nothing to do: the same is published already, as {what}."
 
 
 def _told_standing(line: fleet.KioskLine) -> str:

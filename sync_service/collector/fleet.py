@@ -245,7 +245,7 @@ async def _missing(connection: AsyncConnection, status: Status) -> list[Range]:
         .order_by(steps.c.seq)
         .limit(MAX_RANGES)
     )
-    ranges = [(low, first - 1), *gaps.tuples(), (last + 1, high)]
+    ranges = [(low, first - 1), *((start, end) for start, end in gaps), (last + 1, high)]
     return [(start, end) for start, end in ranges if start <= end]
 
 
@@ -299,7 +299,7 @@ async def _offers(
         found = await connection.execute(
             select(*columns).where(publication.kind == kind.value, of_same).order_by(newest_first)
         )
-        serials = dict(found.tuples().all())
+        serials = {serial: digest for serial, digest in found}
         newest = next(iter(serials), None)
         if newest is not None and (held.get(kind) not in serials or newest > held[kind]):
             offers.append(Offer(kind, newest, serials[newest]))

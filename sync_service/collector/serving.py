@@ -74,7 +74,7 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
         if context is not None:
             beside.create_task(_keep_certificate(centre, context, stop))
         if settings.opening == "child":
-            beside.create_task(_keep_opening(centre.folder, stop))
+            beside.create_task(keep_opening(centre.folder, stop))
         await server.serve(sockets=[listening])
         stop.set()
 
@@ -150,8 +150,8 @@ async def _keep_certificate(centre: Centre, context: ssl.SSLContext, stop: async
             _log.error("certificate not renewed", extra={"reason": error})
 
 
-async def _keep_opening(folder: Path, stop: asyncio.Event) -> None:
-    """Run an opener as long as the server runs; one that dies is started again after a pause."""
+async def keep_opening(folder: Path, stop: asyncio.Event, pause_s: float = OPENER_PAUSE_S) -> None:
+    """Run an opener until ``stop`` is set; one that dies is started again after a pause."""
     collector = (sys.executable, "-m", "sync_service.collector")
     command = (*collector, "open", "--follow", "--child", "--folder", str(folder))
     while not stop.is_set():
@@ -165,9 +165,9 @@ async def _keep_opening(folder: Path, stop: asyncio.Event) -> None:
             stopped.cancel()
             await _end(opener)
         if not stop.is_set():
-            trouble = {"code": opener.returncode, "next_try_in_s": OPENER_PAUSE_S}
+            trouble = {"code": opener.returncode, "next_try_in_s": pause_s}
             _log.warning("opener ended", extra=trouble)
-            await _stopped_within(OPENER_PAUSE_S, stop)
+            await _stopped_within(pause_s, stop)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -83,6 +83,7 @@ async def add_site(
         OfficeError: something it names is unknown, its questionnaire is not published in its
             languages, its code is taken, or something in it can't be used.
     """
+    _check_code_and_name(site.code, site.name)
     async with writing(engine) as connection:
         await _require(connection, tables.service, site.service)
         await _require(connection, tables.place, site.place)
@@ -152,6 +153,14 @@ async def list_rows(engine: AsyncEngine, table: Table) -> list[tuple[str, ...]]:
 
 async def _add(connection: AsyncConnection, table: Table, columns: Mapping[str, str]) -> None:
     code, name = columns["code"], columns["name"]
+    _check_code_and_name(code, name)
+    taken = await connection.scalar(select(table.c.name).where(table.c.code == code))
+    if taken is not None:
+        raise OfficeError(f"the {table.name} {code} is there already: {taken}")
+    await connection.execute(insert(table).values(**columns))
+
+
+def _check_code_and_name(code: str, name: str) -> None:
     if not _CODE.fullmatch(code):
         raise OfficeError(
             f"{code!r} can't be a code: use letters, digits, dots, hyphens and underscores,"
@@ -159,10 +168,6 @@ async def _add(connection: AsyncConnection, table: Table, columns: Mapping[str, 
         )
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise OfficeError(f"{name!r} can't be a name: use 1 to {MAX_NAME} printable characters")
-    taken = await connection.scalar(select(table.c.name).where(table.c.code == code))
-    if taken is not None:
-        raise OfficeError(f"the {table.name} {code} is there already: {taken}")
-    await connection.execute(insert(table).values(**columns))
 
 
 async def _require(connection: AsyncConnection, table: Table, code: str) -> None:

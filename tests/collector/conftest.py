@@ -66,7 +66,7 @@ class SimulatedKiosk:
         for _ in range(number):
             day = DayRecord(
                 assignment=1,
-                moment=Moment(41_000),
+                moment=Moment(NOW // 43_200),
                 minutes_available=len(self.sealed),
                 minutes_out_of_service=0,
                 sessions_begun=0,
@@ -317,3 +317,15 @@ def rig(founded, tmp_path, runner):
     rig = Rig(folder, runner)
     yield rig
     runner.run(rig.engine.dispose())
+
+
+@pytest.fixture
+def clock():
+    """The time at which stamps are made."""
+    return NOW
+
+
+@pytest.fixture
+def stamped(rig):
+    """Makes kiosks that have not asked to be enrolled yet."""
+    return lambda site="central": SimulatedKiosk(rig.stamp(site))

@@ -1,0 +1,215 @@
+import re
+
+import pytest
+
+from sync_service.collector.__main__ import main
+from sync_service.collector.publishing import DEFAULT_QUESTIONNAIRES
+from sync_service.contract.signing import SigningKey, fingerprint
+from sync_service.settings import read_stamp
+
+REPLIES = """\
+site = "central"
+
+[[replies]]
+kind = "invitation"
+code = 3
+what.en = "Help us plan the reading room."
+when.en = "Tuesdays at four"
+whom.en = "Ask at the desk"
+"""
+
+
+@pytest.fixture
+def says(capsys):
+    """Runs a command that succeeds, and gives what it says."""
+
+    def run(*argv):
+        code = main([*map(str, argv)])
+        said = capsys.readouterr()
+        assert (code, said.err) == (0, ""), said.err
+        return said.out
+
+    return run
+
+
+@pytest.fixture
+def refuses(capsys):
+    """Runs a command that can't be done, and gives why."""
+
+    def run(*argv):
+        code = main([*map(str, argv)])
+        said = capsys.readouterr()
+        assert (code, said.out) == (2, "")
+        return said.err
+
+    return run
+
+
+def test_a_newcomer_gets_from_nothing_to_a_stamp_by_what_the_help_says(
+    says, refuses, tmp_path, monkeypatch
+):
+    folder = tmp_path / "regard"
+    said = says("init", folder, "--address", "https://collector.example:8443")
+    assert f"regard-collector serve --folder {folder}" in said
+    assert "safe place" in said
+    assert "in use already" in refuses("init", folder, "--address", "https://c.example")
+
+    monkeypatch.chdir(folder)
+    says("organisation", "add", "council", "Northvale Council")
+    says("place", "add", "E07000999", "Northvale")
+    says("service", "add", "libraries", "Libraries", "--organisation", "council")
+    site = ("site", "add", "central", "Central Library", "--service", "libraries")
+    site += ("--place", "E07000999", "--languages", "en", "cy", "--stands", "exit")
+    says(*site, "--questionnaire", "library")
+    assert "Central Library" in says("site", "list")
+    assert "council" in says("organisation", "list")
+    assert "libraries" in says("service", "list")
+    assert "E07000999" in says("place", "list")
+
+    said = says("stamp", "central", "desk-1", tmp_path / "stamp")
+    stamp = read_stamp(tmp_path / "stamp")
+    assert stamp.collector == "https://collector.example:8443"
+    assert stamp.enrolment_code not in said
+    assert re.search(r"central +desk-1 +- +not seen yet", says("kiosk", "list"))
+
+
+def test_the_fleet_is_kept_by_commands(rig, says, refuses, stamped):
+    kiosk = stamped().record(1)
+    here = ("--folder", rig.centre.folder)
+    name = fingerprint(kiosk.kiosk_id)
+    rig.enrol(kiosk.signed_enrolment(code="AAAA"))
+    assert f"{name}  held: its enrolment code is not the one" in says("kiosk", "list", *here)
+
+    assert "is enrolled" in says("kiosk", "approve", name, *here)
+    assert "is not held" in refuses("kiosk", "approve", name, *here)
+    rig.hear(kiosk.signed_status(depth=10, last_error="timed-out"), now=0)
+    listed = says("kiosk", "list", *here)
+    assert re.search(r"enrolled +1970-01-01 00:00 UTC +10 or more +timed-out", listed)
+    kiosk.sealed[0] = kiosk.sealed[0][:-1]
+    rig.deliver(kiosk)
+    assert "contact: 1." in says("kiosk", "ask-again", name, *here)
+    assert "from its next contact" in says("kiosk", "move", "central", "desk-1", "surgery", *here)
+    assert "already" in says("kiosk", "move", "surgery", "desk-1", "surgery", *here)
+    assert "is withdrawn" in says("code", "withdraw", "surgery", "desk-1", *here)
+    assert "is revoked" in says("kiosk", "revoke", name, *here)
+    assert "not a whole fingerprint" in refuses("kiosk", "revoke", "ABCD", *here)
+
+
+def test_what_is_published_is_said_by_kind_and_serial(rig, says, refuses, tmp_path):
+    here = ("--folder", rig.centre.folder)
+    gp = DEFAULT_QUESTIONNAIRES[0].read_text(encoding="utf-8")
+    path = tmp_path / "gp.toml"
+    path.write_text(gp, encoding="utf-8")
+    assert "can be published as gp, version 1" in says("questionnaire", "check", path)
+    assert "Nothing to do" in says("publish", "questionnaire", path, *here)
+    path.write_text(gp.replace("version = 1", "version = 2"), encoding="utf-8")
+    assert "Published: questionnaire, serial 3." in says("publish", "questionnaire", path, *here)
+    path.write_text(gp.replace("Your visit", "My visit"), encoding="utf-8")
+    assert "version: 1 is published and can't be changed" in refuses(
+        "publish", "questionnaire", path, *here
+    )
+    path.write_text("", encoding="utf-8")
+    assert "languages: missing" in refuses("questionnaire", "check", path)
+
+    path.write_text(REPLIES, encoding="utf-8")
+    assert "Published: replies, serial 1." in says("publish", "replies", path, *here)
+    path.write_text(REPLIES.replace("central", "nowhere"), encoding="utf-8")
+    assert "no site nowhere" in refuses("publish", "replies", path, *here)
+
+    said = says("publish", "keys", *here)
+    assert "Published: keys, serial 2." in said
+    assert len(rig.keyring.opening_keys()) == 2
+
+
+def test_what_was_delivered_is_opened_and_exported(rig, says, refuses, tmp_path):
+    here = ("--folder", rig.centre.folder)
+    rig.deliver(rig.kiosk().record(5))
+    assert says("open", *here) == "All records: opened 5.\n"
+
+    said = says("export", *here, tmp_path / "export")
+
+    assert "0 responses, 0 verdicts, 5 days" in said
+    assert (tmp_path / "export/datapackage.json").exists()
+    assert "exists already" in refuses("export", *here, tmp_path / "export")
+
+
+def test_records_whose_key_was_missing_are_opened_once_it_is_here(rig, says, tmp_path):
+    here = ("--folder", rig.centre.folder)
+    [sealing] = rig.centre.keys.glob("sealing-*.key")
+    kiosk = rig.kiosk().record(2)
+    rig.new_sealing_key()
+    rig.deliver(kiosk)
+    away = sealing.rename(tmp_path / "away")
+    assert says("open", *here) == "All records: unknown key 2.\n"
+
+    away.rename(sealing)
+
+    assert says("open", *here) == "All records: opened 2.\n"
+
+
+def test_what_could_not_be_opened_is_tried_anew_when_asked(rig, says):
+    here = ("--folder", rig.centre.folder)
+    kiosk = rig.kiosk()
+    kiosk.sealed = [kiosk.sealing_key.seal(bytes(64), kiosk.log_id)]
+    rig.deliver(kiosk)
+
+    assert says("open", *here) == "All records: malformed 1.\n"
+    assert says("open", "--again", *here) == "All records: malformed 1.\n"
+
+
+def test_a_command_without_a_collector_says_where_it_looked(refuses, tmp_path):
+    assert "there is no collector here" in refuses("kiosk", "list", "--folder", tmp_path)
+
+
+def test_a_missing_key_is_named(rig, refuses):
+    (rig.centre.keys / "publishing.key").unlink()
+
+    said = refuses("publish", "keys", "--folder", rig.centre.folder)
+
+    assert "publishing.key: can't be read" in said
+
+
+def test_a_database_that_is_none_is_said_to_be_none(rig, refuses):
+    (rig.centre.folder / "collector.db").write_bytes(b"no database" * 1000)
+
+    said = refuses("kiosk", "list", "--folder", rig.centre.folder)
+
+    assert said.startswith("The database can't be used: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_proxy_needs_its_authority(refuses, tmp_path):
+    init = ("init", tmp_path / "c", "--address", "https://collector.example", "--behind-proxy")
+
+    assert "--authority" in refuses(*init)
+    assert "can't be read" in refuses(*init, "--authority", tmp_path / "nowhere.pem")
+    assert "address must be" in refuses("init", tmp_path / "c", "--address", "collector.example")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *((), ("init",), ("serve",), ("open",), ("stamp",), ("export",)),
+        *(("organisation", "add"), ("service", "add"), ("place", "add"), ("site", "add")),
+        *(("organisation", "list"), ("service", "list"), ("place", "list"), ("site", "list")),
+        *(("kiosk", "list"), ("kiosk", "approve"), ("kiosk", "revoke"), ("kiosk", "move")),
+        *(("kiosk", "ask-again"), ("code", "withdraw"), ("questionnaire", "check")),
+        *(("publish", "questionnaire"), ("publish", "replies"), ("publish", "keys")),
+    ],
+)
+def test_every_command_explains_itself(capsys, argv):
+    with pytest.raises(SystemExit) as ended:
+        main([*argv, "--help"])
+
+    assert ended.value.code == 0
+    usage, _, rest = capsys.readouterr().out.partition("\n\n")
+    assert usage.startswith("usage: regard-collector")
+    assert re.match(r"[A-Z]", rest)
+
+
+def test_a_stranger_is_not_enrolled_by_another_kiosks_fingerprint(rig, refuses):
+    stranger = SigningKey(bytes(32)).verifying_key.kiosk_id
+
+    said = refuses("kiosk", "approve", fingerprint(stranger), "--folder", rig.centre.folder)
+
+    assert "has asked to be enrolled" in said

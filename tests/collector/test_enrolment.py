@@ -1,0 +1,201 @@
+import re
+
+import pytest
+from sqlalchemy import select
+
+from sync_service.collector import tables
+from sync_service.collector.enrolment import (
+    CODE_VALID_S,
+    approve,
+    code_digest,
+    new_code,
+    parse_fingerprint,
+    revoke,
+    withdraw_code,
+)
+from sync_service.collector.error import OfficeError
+from sync_service.collector.tables import KioskStanding
+from sync_service.contract.codec import encode
+from sync_service.contract.signing import Context, SigningKey, fingerprint
+from sync_service.contract.wire import Standing
+
+
+@pytest.fixture
+def kiosk(rig, stamped):
+    """A kiosk that has not asked to be enrolled yet."""
+    return stamped()
+
+
+@pytest.fixture
+def stranger(kiosk):
+    """Another kiosk that started from the same stamp."""
+    stranger = kiosk.clone()
+    stranger.key = SigningKey(bytes(32))
+    stranger.kiosk_id = stranger.key.verifying_key.kiosk_id
+    return stranger
+
+
+def row_of(rig, kiosk):
+    [row] = rig.read(select(tables.kiosk).where(tables.kiosk.c.kiosk_id == kiosk.kiosk_id))
+    return row
+
+
+# Codes
+
+
+def test_a_code_is_readable_and_never_the_same_twice():
+    codes = {new_code() for _ in range(50)}
+
+    assert len(codes) == 50
+    for code in codes:
+        assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}", code)
+
+
+@pytest.mark.parametrize(
+    "read_out", ["01AB-0011-CDEF-GHJK", "o1ab oo1l cdef ghjk", "OIABOOLLCDEFGHJK"]
+)
+def test_a_code_misread_as_people_do_is_the_same_code(read_out):
+    assert code_digest(read_out) == code_digest("01AB-0011-CDEF-GHJK")
+
+
+def test_only_a_digest_of_the_code_is_kept(rig, kiosk):
+    [(kept,)] = rig.read(select(tables.stamp.c.code_digest))
+
+    assert kept == code_digest(kiosk.stamp.enrolment_code)
+    database = rig.centre.folder / "collector.db"
+    files = [database, database.with_name("collector.db-wal")]
+    assert not any(kiosk.stamp.enrolment_code.encode() in file.read_bytes() for file in files)
+
+
+# Asking to be known
+
+
+def test_a_good_code_enrols_the_kiosk(rig, kiosk):
+    enrolment = kiosk.enrolment()
+
+    reply = rig.enrol(kiosk.key.sign(Context.ENROLMENT, enrolment.encode()), now=77)
+
+    assert reply.kiosk_id == kiosk.kiosk_id
+    assert reply.nonce == enrolment.nonce
+    assert reply.standing == Standing.ENROLLED
+    row = row_of(rig, kiosk)
+    assert (row.standing, row.held_because) == (KioskStanding.ENROLLED, None)
+    assert (row.asked_at, row.enrolled_at) == (77, 77)
+    assert row.software == "regard/test"
+
+
+def test_the_same_kiosk_again_is_a_success(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment())
+
+    assert rig.enrol(kiosk.signed_enrolment()).standing == Standing.ENROLLED
+    assert rig.enrol(kiosk.signed_enrolment(code="forgotten")).standing == Standing.ENROLLED
+
+
+def test_a_code_is_good_for_one_kiosk(rig, kiosk, stranger):
+    rig.enrol(kiosk.signed_enrolment())
+
+    assert rig.enrol(stranger.signed_enrolment()).standing == Standing.HELD
+    because = f"its enrolment code was used already by the kiosk {fingerprint(kiosk.kiosk_id)}"
+    assert row_of(rig, stranger).held_because == because
+
+
+def test_a_wrong_code_holds_the_kiosk(rig, kiosk):
+    assert rig.enrol(kiosk.signed_enrolment(code="AAAA")).standing == Standing.HELD
+    assert row_of(rig, kiosk).held_because == "its enrolment code is not the one of its stamp"
+
+
+def test_the_code_of_another_stamp_holds_the_kiosk(rig, kiosk):
+    other = rig.stamp()
+
+    body = kiosk.signed_enrolment(code=other.enrolment_code)
+
+    assert rig.enrol(body).standing == Standing.HELD
+
+
+def test_an_expired_code_holds_the_kiosk(rig, kiosk, clock):
+    just_in_time, too_late = clock + CODE_VALID_S - 1, clock + CODE_VALID_S
+
+    assert rig.enrol(kiosk.signed_enrolment(), now=too_late).standing == Standing.HELD
+    assert row_of(rig, kiosk).held_because == "its enrolment code has expired"
+    assert rig.enrol(kiosk.signed_enrolment(), now=just_in_time).standing == Standing.ENROLLED
+
+
+def test_a_withdrawn_code_holds_the_kiosk(rig, kiosk):
+    rig.run(withdraw_code(rig.engine, "central", "desk-1", 0))
+
+    assert rig.enrol(kiosk.signed_enrolment()).standing == Standing.HELD
+    assert row_of(rig, kiosk).held_because == "its enrolment code was withdrawn"
+
+
+def test_a_held_kiosk_that_comes_back_with_a_good_code_is_enrolled(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment(code="AAAA"))
+
+    assert rig.enrol(kiosk.signed_enrolment()).standing == Standing.ENROLLED
+    assert row_of(rig, kiosk).held_because is None
+
+
+def test_an_unknown_stamp_is_refused(rig, kiosk):
+    body = kiosk.signed_enrolment(stamp_id=bytes(16))
+
+    assert rig.problem(rig.collector.enrolments.enrol(body, 0)) == "unknown-stamp"
+
+
+def test_an_enrolment_signed_by_another_key_than_it_brings_is_refused(rig, kiosk, stranger):
+    body = stranger.key.sign(Context.ENROLMENT, kiosk.enrolment().encode())
+
+    assert rig.problem(rig.collector.enrolments.enrol(body, 0)) == "bad-signature"
+    assert rig.read(select(tables.kiosk)) == []
+
+
+def test_what_is_no_enrolment_is_malformed(rig, kiosk):
+    for body in (b"", encode({}), kiosk.key.sign(Context.ENROLMENT, b"\xa0")):
+        assert rig.problem(rig.collector.enrolments.enrol(body, 0)) == "malformed"
+
+
+# The central team
+
+
+def test_a_held_kiosk_is_approved_by_its_fingerprint(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment(code="AAAA"))
+    shown = fingerprint(kiosk.kiosk_id)
+    for written in (shown, shown.lower(), shown.replace("-", " ")):
+        assert parse_fingerprint(written) == kiosk.kiosk_id
+
+    rig.run(approve(rig.engine, kiosk.kiosk_id, 99))
+
+    assert row_of(rig, kiosk).enrolled_at == 99
+    assert rig.enrol(kiosk.signed_enrolment()).standing == Standing.ENROLLED
+    with pytest.raises(OfficeError, match="is not held: it is enrolled"):
+        rig.run(approve(rig.engine, kiosk.kiosk_id, 100))
+
+
+def test_a_revoked_kiosk_stays_revoked(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment(code="AAAA"))
+    rig.run(revoke(rig.engine, kiosk.kiosk_id, 99))
+
+    assert rig.enrol(kiosk.signed_enrolment()).standing == Standing.REVOKED
+    assert row_of(rig, kiosk).revoked_at == 99
+    with pytest.raises(OfficeError, match="is revoked already"):
+        rig.run(revoke(rig.engine, kiosk.kiosk_id, 100))
+
+
+@pytest.mark.parametrize("text", ["", "ABCD", "0000-0000-0000-0000-0000-0000-00", "ŵ"])
+def test_part_of_a_fingerprint_names_no_kiosk(text):
+    with pytest.raises(OfficeError, match="not a whole fingerprint"):
+        parse_fingerprint(text)
+
+
+def test_a_kiosk_nobody_has_seen_can_not_be_approved(rig):
+    with pytest.raises(OfficeError, match="has asked to be enrolled"):
+        rig.run(approve(rig.engine, bytes(16), 0))
+
+
+def test_a_code_is_withdrawn_once_and_only_while_it_is_good(rig, kiosk):
+    with pytest.raises(OfficeError, match="no kiosk desk-9 was stamped"):
+        rig.run(withdraw_code(rig.engine, "central", "desk-9", 0))
+    rig.run(withdraw_code(rig.engine, "central", "desk-1", 0))
+    with pytest.raises(OfficeError, match="withdrawn already"):
+        rig.run(withdraw_code(rig.engine, "central", "desk-1", 0))
+    rig.kiosk()
+    with pytest.raises(OfficeError, match="revoke the kiosk instead"):
+        rig.run(withdraw_code(rig.engine, "central", "desk-2", 0))
