@@ -2,8 +2,8 @@
 
 The profile (RFC 8949, section 4.2.1, narrowed): unsigned and negative integers, byte strings,
 text, arrays, maps, true, false and null. No floats, no tags, no indefinite lengths; shortest
-heads, sorted unique keys, nesting to `MAX_DEPTH`, nothing after the end. Of every value there is
-one encoding, so that equal bytes mean equal values and the other way round.
+heads, sorted unique keys, nesting to `MAX_DEPTH`, at most `MAX_VALUES` values in one, nothing
+after the end. Of every value there is one encoding, so that equal bytes mean equal values and the other way round.
 """
 
 from collections import defaultdict
@@ -19,6 +19,9 @@ from sync_service.contract.error import MalformedError
 MAX_DEPTH = 8
 """Containers within containers that a decoder follows."""
 
+MAX_VALUES = 2**15
+"""Values, all told, that a decoder builds: more than the largest publication holds."""
+
 MAX_INTEGER = 2**63 - 1
 """The largest integer in any message, so that each fits a database's column."""
 
@@ -26,6 +29,9 @@ Value: TypeAlias = (
     "int | str | bytes | Sequence[Value] | Mapping[int, Value] | Mapping[str, Value] | None"
 )
 """What the profile can say."""
+
+_LONG_HEAD = 24  # from here on, the argument follows in 1, 2, 4 or 8 bytes
+_STRINGS = (2, 3)  # the major types of bytes and text
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -46,6 +52,7 @@ def decode(data: bytes) -> Value:
     Raises:
         MalformedError: the bytes are not the one encoding of a value of the profile.
     """
+    _check_number(data)
     try:
         value = cbor2.loads(
             data,
@@ -62,6 +69,29 @@ def decode(data: bytes) -> Value:
     if encode(value) != data:
         raise MalformedError("not deterministic CBOR: this is not the shortest, sorted encoding")
     return value  # type: ignore[no-any-return]  # cbor2 gives Any; the profile was just checked
+
+
+def _check_number(data: bytes) -> None:
+    """Refuse more than `MAX_VALUES` before they are built: a byte can cost a whole container.
+
+    It reads the heads only; whether they are right is for the decoder to say.
+    """
+    if len(data) <= MAX_VALUES:  # as nearly always: each takes a byte or more
+        return
+    at = 0
+    for _ in range(MAX_VALUES):
+        if at >= len(data):
+            return
+        major, argument = divmod(data[at], 32)
+        at += 1
+        if argument >= _LONG_HEAD:
+            width = 1 << (argument - _LONG_HEAD)
+            argument = int.from_bytes(data[at : at + width])
+            at += width
+        if major in _STRINGS:
+            at += argument
+    if at < len(data):
+        raise MalformedError(f"more than {MAX_VALUES} values")
 
 
 def _check_profile(value: object) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_service.contract.codec import MAX_DEPTH, Fields, decode, encode
+from sync_service.contract.codec import MAX_DEPTH, MAX_VALUES, Fields, decode, encode
 from sync_service.contract.error import MalformedError
 
 scalars = st.one_of(
@@ -53,6 +53,23 @@ def test_any_bytes_give_a_value_with_that_one_encoding_or_the_named_error(data):
 def test_nothing_may_follow_the_end(value, rest):
     with pytest.raises(MalformedError):
         decode(encode(value) + rest)
+
+
+@pytest.mark.parametrize("value", [0, [], {}, b"", "", 2**63 - 1, b"x" * 70_000])
+def test_as_many_values_are_built_as_a_publication_can_hold_and_no_more(value):
+    most = [value] * (MAX_VALUES - 1)  # and the list itself
+    if not isinstance(value, bytes) or not value:
+        assert decode(encode(most)) == most
+        with pytest.raises(MalformedError, match="more than 32768 values"):
+            decode(encode([*most, value]))
+    assert decode(encode([value] * 20)) == [value] * 20
+
+
+@pytest.mark.parametrize("tail", [b"\x1f", b"\x5f", b"\xff", b"\x1c", b"\x5b" + b"\xff" * 8, b"\x1b"])
+def test_long_bytes_with_a_broken_head_are_refused_all_the_same(tail):
+    head = cbor2.dumps([b"x" * 70_000, 0])[:-1]
+    with pytest.raises(MalformedError):
+        decode(head + tail)
 
 
 @pytest.mark.parametrize(
