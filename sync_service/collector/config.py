@@ -71,7 +71,8 @@ class Centre:
         """Read the settings in a folder.
 
         Raises:
-            SettingsError: there are none, or a key or value in them is not allowed.
+            SettingsError: there are none, a key or value in them is not allowed, or the database
+                is not there.
         """
         path = folder / SETTINGS_FILE
         if not path.exists():
@@ -84,6 +85,9 @@ class Centre:
             centre.check()
         except ValueError as error:
             raise SettingsError(f"{path}: {error}") from None
+        database = Path(centre.database_url.database or "")
+        if not database.is_file():  # SQLite would quietly begin an empty one
+            raise SettingsError(f"{database}: there is no database; bring it back from a backup")
         return centre
 
     def check(self) -> None:

@@ -23,6 +23,7 @@ from sync_service.collector.error import BusyError, SchemaError
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _CONNECTIONS: Final = 8
+_PRIMARY_CODE: Final = 0xFF  # the rest of an SQLite error code says more of the same
 _WRITING: Final = "regard_writing"
 
 
@@ -80,7 +81,8 @@ async def _transaction(engine: AsyncEngine, *, writing: bool) -> AsyncIterator[A
     except PoolTimeoutError:
         raise BusyError("no database connection came free in time") from None
     except OperationalError as error:
-        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
+        if code & _PRIMARY_CODE == sqlite3.SQLITE_BUSY:
             raise BusyError("another writer holds the database") from None
         raise
 

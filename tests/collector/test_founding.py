@@ -240,6 +240,7 @@ def test_the_settings_are_read_as_they_were_written(tmp_path):
     path = tmp_path / "collector.toml"
     settings = msgspec.structs.replace(SETTINGS, host='quo"te', tls=False, opening="none")
     path.write_text(settings.to_toml(), encoding="utf-8")
+    (tmp_path / "collector.db").touch()
 
     assert Centre.read(tmp_path).settings == settings
 
@@ -286,6 +287,14 @@ def test_a_setting_that_can_not_be_used_is_named_with_its_file(copy, old, new, s
 def test_a_folder_without_a_collector_says_how_to_make_one(tmp_path):
     with pytest.raises(SettingsError, match="regard-collector init"):
         Centre.read(tmp_path)
+
+
+def test_a_database_that_went_missing_is_not_begun_anew(copy):
+    (copy / "collector.db").unlink()
+
+    with pytest.raises(SettingsError, match="bring it back from a backup"):
+        Centre.read(copy)
+    assert not (copy / "collector.db").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ from sqlalchemy import func, select
 
 from sync_service.collector import tables
 from sync_service.collector.__main__ import main
+from sync_service.collector.authority import Authority
 from sync_service.collector.error import OfficeError
 from sync_service.collector.serving import keep_opening, serve
 from sync_service.contract.signing import Context
@@ -81,6 +83,8 @@ def test_what_a_kiosk_delivers_over_tls_is_opened_and_exported(rig, stamped, tmp
     kiosk = stamped().record(20)
     batch = kiosk.batch()
     trust = ssl.create_default_context(cadata=kiosk.stamp.authority.decode())
+    almost_over = datetime.now(UTC) - timedelta(days=380)
+    Authority(rig.centre.certificates).issue(["localhost"], almost_over)
 
     with serving(rig.centre.folder) as (process, port):
         address = f"https://localhost:{port}"
@@ -92,6 +96,7 @@ def test_what_a_kiosk_delivers_over_tls_is_opened_and_exported(rig, stamped, tmp
         assert Receipt.decode(rig.believe(reply.content, Context.RECEIPT)).answers(batch)
         count = select(func.count()).select_from(tables.day)
         until(lambda: rig.read(count) == [(20,)])
+        assert not Authority(rig.centre.certificates).renew(["localhost"], datetime.now(UTC))
         [opener] = children(process.pid)
         end(process)
         assert not alive(opener)
