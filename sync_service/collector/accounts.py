@@ -166,4 +166,4 @@ def _as_hashed(password: str) -> str:
 
 
 def _digest(token: bytes) -> bytes:
-    return sha256(b"regard/1 sign-in\x00" + token).digest()
+    return sha256(b"regard sign-in\x00" + token).digest()

@@ -123,7 +123,7 @@ def take_token(reply: Response) -> None:
 
 def form_token(token: bytes) -> str:
     """What a form holds to show that the page it is from was given to the browser of a token."""
-    return sha256(b"regard/1 form\x00" + token).hexdigest()
+    return sha256(b"regard form\x00" + token).hexdigest()
 
 
 def is_own_form(token: bytes, given: str) -> bool:
