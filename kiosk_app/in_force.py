@@ -1,6 +1,6 @@
 """What is in force at a site: its published questionnaire, assignment and replies."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from random import Random
@@ -64,8 +64,13 @@ class InForce:
             languages=languages,
             invitations=_invitations(replies, site.site, languages),
         )
-        if not any(in_force.askable(step, invited=False) for step in asked.ask):
-            raise NotAskableError(f"{asked.id} asks nothing where no invitation is published")
+        for invited in (False, True):
+            first = next(in_force.steps(invited), None)
+            if first is None:
+                raise NotAskableError(f"{asked.id} asks nothing where no invitation is published")
+            if any(item.kind == "text" for item in first):
+                # It stands on the attract screen, where a tap on an answer begins the session.
+                raise NotAskableError(f"{asked.id} may not begin with a text item")
         return in_force
 
     @property
@@ -80,16 +85,17 @@ class InForce:
                 return invitation
         return None
 
-    def askable(self, step: tuple[str, ...], invited: bool) -> list[Item]:
-        """The items of a step that can be asked now."""
-        items = [self.questionnaire.by_name(name) for name in step]
-        return [item for item in items if invited or item.needs is None]
+    def steps(self, invited: bool) -> Iterator[list[Item]]:
+        """The items that each step has to draw from; steps without any are left out."""
+        for step in self.questionnaire.ask:
+            items = [self.questionnaire.by_name(name) for name in step]
+            if askable := [item for item in items if invited or item.needs is None]:
+                yield askable
 
     def draw(self, random: Random, today: date) -> tuple[Item, ...]:
         """The items of one session: of each step one, drawn at random."""
         invited = self.invitation(today) is not None
-        steps = [self.askable(step, invited) for step in self.questionnaire.ask]
-        return tuple(random.choice(step) for step in steps if step)
+        return tuple(random.choice(step) for step in self.steps(invited))
 
 
 def _invitations(

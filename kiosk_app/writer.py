@@ -118,8 +118,10 @@ class Writer:
         self._held: Held | None = None
         self._finished_on: date | None = None
         self._well: bool | None = None
+        self._taken = 0
+        self._stored = 0
         self._closing = False
-        self._abandoned = False
+        self._given_up = False
         self._listener: Listener
         self._ended: Future[None]
 
@@ -135,6 +137,7 @@ class Writer:
 
     def record(self, response: Response) -> None:
         """Take a response to be sealed and stored."""
+        self._taken += 1
         self._inbox.put(_Entry(response))
 
     def count_session(self) -> None:
@@ -154,13 +157,12 @@ class Writer:
         Raises:
             UnsavedError: the store took a response neither at once nor within the time.
         """
-        self._closing = True
         self._inbox.put(None)
         try:
             self._ended.result(timeout_s)
         except FutureTimeoutError:
-            self._abandoned = True
-        if self._abandoned or self._responses:
+            self._given_up = True
+        if self._stored < self._taken:
             raise UnsavedError("a response could not be stored before the kiosk had to stop")
 
     # On the writer's thread
@@ -174,7 +176,7 @@ class Writer:
                 self._fail(error)
             else:
                 self._recover()
-            if self._closing and (self._abandoned or not self._responses):
+            if self._closing and (self._given_up or not self._responses):
                 break
         if self._store is not None:
             self._store.close()
@@ -189,7 +191,7 @@ class Writer:
                     case _Entry():
                         self._responses.append(job)
                     case None:
-                        pass
+                        self._closing = True
                     case count:
                         self._counts.append(count)
                 job = self._inbox.get_nowait()
@@ -208,6 +210,7 @@ class Writer:
         while self._responses:
             self._put(self._responses[0], self._store.outbox, held)
             self._responses.popleft()
+            self._stored += 1
             self._door.post(self._listener.recorded)
         while self._counts:
             self._counts[0](self._store.state)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -12,6 +12,7 @@ from kivy.clock import Clock
 from kivy.core.window import Window
 
 from kiosk_app.kiosk import Kiosk, Screen, View
+from kiosk_app.ui.button import WordButton
 from kiosk_app.ui.event_wait import EventWait
 from kiosk_app.ui.page import Catalogues, Page
 from kiosk_app.ui.screens import AttractPage, ItemPage, OutOfServicePage, SavingPage, ThanksPage
@@ -76,7 +77,7 @@ class KioskApp:
             )
         self.root = OneTouch(touched=self._touched)
         self._view: View | None = None
-        self._traced: View | None = None
+        self._traced: tuple[View, Set[str]] | None = None
         self._wait = EventWait.of_this_process()
         self._stopping = False
         self._next_tick: Any = None
@@ -172,20 +173,15 @@ class KioskApp:
         return min(max(min(due_s, default=_LONGEST_WAIT_S), _FRAME_S), _LONGEST_WAIT_S)
 
     def _trace(self) -> None:
-        """Print what is shown, once it is drawn, if that was asked for."""
-        if not self._trace_view or self._view is self._traced or self._view is None:
+        """Print what is shown, once it is drawn, if that was asked for and it is anything new."""
+        view = self._view
+        if not self._trace_view or view is None:
             return
-        view = self._traced = self._view
         [page] = self.root.children
-        buttons = {
-            button.name: (
-                round(button.x),
-                round(Window.height - button.top),
-                round(button.width),
-                round(button.height),
-            )
-            for button in page.buttons
-        }
+        buttons = {button.name: _box(button) for button in page.buttons}
+        if self._traced == (view, buttons.keys()):
+            return
+        self._traced = (view, buttons.keys())
         log.info(
             "view",
             extra={
@@ -196,3 +192,9 @@ class KioskApp:
                 "buttons": json.dumps(buttons, ensure_ascii=False, separators=(",", ":")),
             },
         )
+
+
+def _box(button: WordButton) -> tuple[int, int, int, int]:
+    """From the left, from the top, width and height: as the window's system counts."""
+    top = Window.height - button.y - button.height
+    return round(button.x), round(top), round(button.width), round(button.height)

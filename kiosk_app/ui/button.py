@@ -56,11 +56,15 @@ class Words(Label):
         for size in self._sizes:
             self.font_size = size
             self.texture_update()
-            if self.texture_size[1] <= height:
+            if self.texture_size[1] <= height and self._widest_word() <= width:
                 break
         # Kivy centres a text of its own height; told the height to centre it in, it drops lines.
         if self.valign != "middle":
             self.text_size = (width, height)
+
+    def _widest_word(self) -> float:
+        """In pixels; Kivy would break a word that is too wide between any two letters."""
+        return max((self._label.get_extents(word)[0] for word in self.text.split()), default=0)
 
 
 class Look(Enum):

@@ -31,7 +31,7 @@ class OneTouch(FloatLayout):
         """A finger goes down."""
         if self._touch is not None and not self._lost(self._touch, touch):
             return True
-        if getattr(touch, "button", "left") != "left":
+        if "button" in touch.profile and touch.button != "left":
             return True
         self._touch, self._spent = touch, False
         self._touched()

@@ -1,0 +1,273 @@
+"""The real kiosk as a process of its own, on a real screen, tapped by xdotool."""
+
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from kiosk_site import both
+
+from sync_service.contract.publication import Invitation, Replies
+from sync_service.contract.record import Ending, Response
+from sync_service.outbox.state import State
+
+
+def responses(site):
+    return [record for record in site.records() if isinstance(record, Response)]
+
+
+def answer_all(kiosk, language="en"):
+    """Answers the first two items and skips the third; thanks should follow."""
+    kiosk.wait_for("attract")
+    kiosk.tap(f"answer-1-{language}")
+    kiosk.wait_for("asking", item=2)
+    kiosk.tap(f"answer-2-{language}")
+    kiosk.wait_for("asking", item=3)
+    kiosk.tap(f"skip-{language}")
+
+
+def test_what_is_tapped_is_what_is_in_the_store_once_thanks_are_shown(site, run_kiosk):
+    site.stamp()
+    kiosk = run_kiosk()
+    kiosk.wait_for("attract", item=1)
+    kiosk.tap("answer-2-en")
+    kiosk.wait_for("asking", item=2)
+    kiosk.tap("back")
+    kiosk.wait_for("asking", item=1)
+    kiosk.tap("answer-3-en")
+    kiosk.wait_for("asking", item=2)
+    kiosk.tap("skip-en")
+    kiosk.wait_for("asking", item=3)
+    for key in ("capitals", "o", "k", "space"):
+        kiosk.tap(f"key-{key}")
+    kiosk.tap("key-figures")
+    kiosk.next_view()
+    for key in ("1", "0", "delete"):
+        kiosk.tap(f"key-{key}")
+    kiosk.tap("next")
+    kiosk.wait_for("thanks")
+    [response] = responses(site)
+    assert response.answers == {1: 3, 3: "Ok 1"}
+    assert (response.skipped, response.offered) == ((2,), (1, 2, 3))
+    assert response.ending is Ending.COMPLETED
+    assert kiosk.terminate() == 0
+    assert len(responses(site)) == 1
+    assert "Ok 1" not in kiosk.lines
+
+
+def test_a_double_tap_answers_one_item(site, run_kiosk):
+    site.stamp()
+    kiosk = run_kiosk()
+    kiosk.wait_for("attract")
+    kiosk.settle()
+    x, y = kiosk.shown.buttons["answer-1-en"]
+    kiosk.pointer(
+        *("mousemove", "--window", kiosk.window, str(x), str(y)),
+        *("click", "--repeat", "3", "--delay", "40", "1"),
+    )
+    kiosk.wait_for("asking", item=2)
+    kiosk.settle()
+    kiosk.terminate()
+    assert [response.answers for response in responses(site)] == [{1: 1}]
+
+
+def test_a_finger_that_slides_off_a_button_answers_nothing(site, run_kiosk):
+    site.stamp()
+    kiosk = run_kiosk()
+    kiosk.wait_for("attract")
+    kiosk.settle()
+    x, y = kiosk.shown.buttons["answer-1-en"]
+    kiosk.pointer("mousemove", "--window", kiosk.window, str(x), str(y), "mousedown", "1")
+    kiosk.pointer("mousemove", "--window", kiosk.window, str(x), "20", "mouseup", "1")
+    kiosk.tap("answer-2-en")
+    kiosk.wait_for("asking", item=2)
+    assert kiosk.terminate() == 0
+    assert [response.answers for response in responses(site)] == [{1: 2}]
+
+
+def test_a_bilingual_site_answers_in_the_language_tapped(site, run_kiosk):
+    site.stamp(languages=("cy", "en"))
+    kiosk = run_kiosk(thanks_s=1)
+    assert kiosk.wait_for("attract").languages == ("cy", "en")
+    answer_all(kiosk, "cy")
+    assert kiosk.wait_for("thanks").languages == ("cy",)
+    assert kiosk.wait_for("attract").languages == ("cy", "en")
+    kiosk.tap("answer-1-en")
+    kiosk.wait_for("asking", item=2)
+    kiosk.tap("language-cy")
+    assert kiosk.next_view().languages == ("cy",)
+    kiosk.terminate()
+    assert [response.language for response in responses(site)] == ["cy", "cy"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stores_the_open_session_and_ends_the_kiosk(site, run_kiosk, number):
+    site.stamp()
+    kiosk = run_kiosk()
+    kiosk.wait_for("attract")
+    kiosk.tap("answer-1-en")
+    kiosk.wait_for("asking", item=2)
+    kiosk.process.send_signal(number)
+    assert kiosk.process.wait(30) == 0
+    [response] = responses(site)
+    assert (response.answers, response.ending) == ({1: 1}, Ending.ABANDONED)
+    assert response.single_tap
+
+
+def test_who_walks_away_is_recorded_and_the_next_one_starts_anew(site, run_kiosk):
+    site.stamp()
+    kiosk = run_kiosk(idle_timeout_s=1)
+    kiosk.wait_for("attract")
+    kiosk.tap("answer-1-en")
+    kiosk.wait_for("asking", item=2)
+    kiosk.wait_for("attract", item=1)
+    [response] = responses(site)
+    assert response.ending is Ending.ABANDONED
+
+
+def test_a_full_disk_is_out_of_service_and_the_response_is_stored_when_there_is_room(
+    site, run_kiosk
+):
+    site.stamp()
+    kiosk = run_kiosk(thanks_s=1)
+    answer_all(kiosk)
+    kiosk.wait_for("thanks")
+    kiosk.wait_for("attract")
+    # No file of the kiosk's may grow: for SQLite that is what a full card is.
+    limit = resource.prlimit(kiosk.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(kiosk.process.pid, resource.RLIMIT_FSIZE, (0, limit[1]))
+    answer_all(kiosk)
+    kiosk.wait_for("out_of_service", trouble="not_saved")
+    assert len(responses(site)) == 1
+    resource.prlimit(kiosk.process.pid, resource.RLIMIT_FSIZE, limit)
+    kiosk.wait_for("attract")
+    assert len(responses(site)) == 2
+    answer_all(kiosk)
+    kiosk.wait_for("thanks")
+    assert kiosk.terminate() == 0
+    assert len(responses(site)) == 3
+
+
+def test_a_store_that_can_not_be_opened_is_out_of_service_until_it_can(site, run_kiosk):
+    site.stamp(languages=("cy", "en"))
+    store = site.data / "store.db"
+    store.write_bytes(b"SQLite format 3\0" + bytes(4080))
+    kiosk = run_kiosk()
+    seen = kiosk.wait_for("out_of_service", trouble="not_working")
+    assert seen.languages == ("cy", "en")
+    assert "reason=PlaintextStoreError" in kiosk.lines
+    store.unlink()
+    kiosk.wait_for("attract")
+    assert kiosk.terminate() == 0
+
+
+def test_what_the_agent_takes_from_the_centre_is_asked_without_a_restart(site, run_kiosk):
+    site.stamp("dignity", "willing")
+    kiosk = run_kiosk()
+    kiosk.wait_for("attract")
+    store = site.open_store()
+    invitation = Invitation(code=1, what=both("help"), when=both("now"), whom=both("desk"))
+    replies = Replies("central-library", (invitation,))
+    State(store).take(site.centre.publish(replies))
+    store.dispose()
+    # The first question looks the same, so what has changed shows on the way only.
+    deadline = time.monotonic() + 60
+    asked = []
+    while 4 not in asked and time.monotonic() < deadline:
+        kiosk.wait_for("attract")
+        kiosk.tap("answer-1-en")
+        while kiosk.next_view().screen == "asking":
+            asked.append(kiosk.shown.item)
+            kiosk.tap("answer-1-en")
+        kiosk.wait_for("thanks")
+        kiosk.settle()
+        kiosk.tap_at(640, 100)
+    assert 4 in asked
+
+
+def test_systemd_is_told_that_the_kiosk_is_up_alive_and_stopping(
+    site, run_kiosk, tmp_path, monkeypatch
+):
+    site.stamp()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
+        kiosk = run_kiosk()
+        assert systemd.recv(100) == b"READY=1"
+        assert [systemd.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        kiosk.terminate()
+        while (state := systemd.recv(100)) == b"WATCHDOG=1":
+            pass
+        assert state == b"STOPPING=1"
+
+
+def test_a_kiosk_may_leave_no_core_dump(site, run_kiosk):
+    site.stamp()
+    kiosk = run_kiosk()
+    kiosk.wait_for("attract")
+    assert resource.prlimit(kiosk.process.pid, resource.RLIMIT_CORE) == (0, 0)
+
+
+# What can't start says so
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "kiosk_app", *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_help_tells_a_newcomer_what_is_needed():
+    shown = run("--help")
+    assert shown.returncode == 0
+    assert 'stamp = "/boot/regard-stamp"' in shown.stdout
+
+
+def test_no_key_and_no_credential_is_an_error_that_says_what_to_set(site):
+    site.stamp()
+    settings = site.settings()
+    lines = settings.read_text().splitlines()
+    settings.write_text("\n".join(line for line in lines if "store_key" not in line))
+    ended = run(settings)
+    assert ended.returncode == 2
+    assert "set store_key" in ended.stderr
+
+
+def test_the_credential_that_systemd_hands_over_is_the_key(site, run_kiosk, monkeypatch):
+    site.stamp()
+    (site.base / "key").rename(site.base / "store-key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(site.base))
+    kiosk = run_kiosk(store_key=None)
+    kiosk.wait_for("attract")
+    assert kiosk.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda site: (site.base / "key").write_text("secret"), "must hold 64 hexadecimal digits"),
+        (lambda site: (site.base / "stamp/keys.publication").unlink(), "keys.publication"),
+        (lambda site: site.stamp(languages=("fr",)), "the kiosk speaks cy, en"),
+        (lambda site: site.settings(volume=3), "volume"),
+        (lambda site: (site.base / "kiosk.toml").unlink(), "can't be read"),
+    ],
+)
+def test_what_can_not_start_ends_with_a_sentence(site, spoil, message):
+    site.stamp()
+    settings = site.settings()
+    spoil(site)
+    ended = run(settings)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("regard-kiosk: ")
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "secret" not in ended.stderr
