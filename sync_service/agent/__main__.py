@@ -43,6 +43,8 @@ SETTINGS is a TOML file. Two keys are needed, as in:
   data = "/var/lib/regard"      # the folder the kiosk keeps its records in
   stamp = "/boot/regard-stamp"  # the stamp that the central team gave for this site
 
+While the kiosk is held, the agent prints its fingerprint: the central team approves it by that.
+
 With --once, the agent ends with 0 if the contact went well; otherwise it says why not and ends
 with 1. It ends with 2 if the settings, the stamp or the store's key can't be used.
 """

@@ -19,6 +19,7 @@ from sync_service.agent.config import AgentSettings
 from sync_service.agent.delivery import Delivery
 from sync_service.agent.publications import Publications
 from sync_service.contract.publication import Assignment
+from sync_service.contract.signing import fingerprint
 from sync_service.contract.stamp import Stamp
 from sync_service.contract.wire import (
     Enrolment,
@@ -131,7 +132,7 @@ class Agent:
         self._identity.note_standing(reply.standing)
         self._publications.take(reply.offers)
         if reply.standing is not Standing.ENROLLED:
-            raise NotAdmittedError(f"{reply.standing.name.lower()}-kiosk")
+            raise NotAdmittedError(f"{reply.standing.name.lower()}-kiosk", self._fingerprint)
         extent = self._outbox.extent()
         for first_seq, last_seq in reply.wanted:
             self._outbox.offer_again(extent.log_id, first_seq, last_seq)
@@ -168,7 +169,15 @@ class Agent:
         )
         standing = self._collector.enrol(enrolment).standing
         self._identity.note_standing(standing)
-        log.info("enrolment asked for", extra={"standing": standing.name.lower()})
+        log.info(
+            "enrolment asked for",
+            extra={"kiosk": self._fingerprint, "standing": standing.name.lower()},
+        )
+
+    @property
+    def _fingerprint(self) -> str:
+        """What the central team compares when it approves a kiosk."""
+        return fingerprint(self._identity.kiosk_id)
 
     def _status(self) -> Status:
         extent = self._outbox.extent(hold=self._hold())

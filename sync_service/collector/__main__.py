@@ -258,7 +258,8 @@ def _add_kiosks(group: Group) -> None:
         "approve",
         commands.kiosk_approve,
         "enrol a kiosk that is held",
-        "Enrol a kiosk that is held. Compare the fingerprint with the one that the kiosk shows.",
+        "Enrol a kiosk that is held. Compare the fingerprint with the one that the kiosk's"
+        " regard-agent prints.",
     )
     revoke = _command(
         kiosk,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync_service.collector import tables
@@ -90,14 +90,24 @@ def check_enrolled(kiosk: KnownKiosk) -> None:
 async def check_log(connection: AsyncConnection, log_id: bytes, kiosk_id: bytes, now: int) -> None:
     """See that a log is this kiosk's; one not known yet becomes so.
 
+    So does that of another kiosk of its stamp: one that lost its identity and was approved anew
+    goes on with the log that is in its store.
+
     Raises:
         ProblemError: foreign-log.
     """
-    log = tables.log.c
+    log, kiosk = tables.log.c, tables.kiosk.c
     owner = await connection.scalar(select(log.kiosk_id).where(log.log_id == log_id))
     if owner is None:
         await connection.execute(
             insert(tables.log).values(log_id=log_id, kiosk_id=kiosk_id, begun_at=now)
         )
     elif owner != kiosk_id:
-        raise ProblemError("foreign-log")
+        stamps = await connection.scalars(
+            select(kiosk.stamp_id).where(kiosk.kiosk_id.in_([owner, kiosk_id]))
+        )
+        if len(set(stamps)) > 1:
+            raise ProblemError("foreign-log")
+        await connection.execute(
+            update(tables.log).where(log.log_id == log_id).values(kiosk_id=kiosk_id)
+        )

@@ -3,7 +3,8 @@
 The profile (RFC 8949, section 4.2.1, narrowed): unsigned and negative integers, byte strings,
 text, arrays, maps, true, false and null. No floats, no tags, no indefinite lengths; shortest
 heads, sorted unique keys, nesting to `MAX_DEPTH`, at most `MAX_VALUES` values in one, nothing
-after the end. Of every value there is one encoding, so that equal bytes mean equal values and the other way round.
+after the end. Of every value there is one encoding, so that equal bytes mean equal values and the
+other way round.
 """
 
 from collections import defaultdict

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from sync_service.contract.wire import Batch, Status
+from sync_service.contract.signing import fingerprint
+from sync_service.contract.wire import Batch, Standing, Status
 
 STORE_KEY = bytes([7] * 32)
 
@@ -64,12 +65,23 @@ def test_once_delivers_and_ends_well(start, settings_of, kiosk_of, collector, tm
     out, err = process.communicate()
     assert process.returncode == 0
     assert out.splitlines() == [
-        "info enrolment asked for standing=enrolled",
+        f"info enrolment asked for kiosk={fingerprint(kiosk.kiosk_id)} standing=enrolled",
         "info contact made",
         "info delivered what was due depth=0",
     ]
     assert err == ""
     assert kiosk.outbox.extent().settled_seq == 3
+
+
+def test_a_kiosk_that_is_held_says_by_which_fingerprint_it_is_approved(
+    start, settings_of, kiosk_of, collector
+):
+    kiosk = kiosk_of(collector)
+    kiosk.enrolled_at(collector, Standing.HELD)
+    process = start(settings_of(kiosk), "--once")
+    out, _ = process.communicate()
+    assert process.returncode == 1
+    assert f"reason=held-kiosk detail={fingerprint(kiosk.kiosk_id)} " in out
 
 
 def test_once_says_why_it_could_not(start, settings_of, kiosk, collector):
@@ -169,7 +181,7 @@ def test_no_network_no_clock_and_no_enrolment_do_not_keep_it_from_starting(
     collector.instead = lambda _: told.pop() if told else None
     process = start(settings_of(kiosk, "backoff_cap_s = 1"))
     assert process.stdout.readline().startswith("warning no contact reason=busy")
-    assert process.stdout.readline() == "info enrolment asked for standing=enrolled\n"
+    assert process.stdout.readline().startswith("info enrolment asked for kiosk=")
     assert process.stdout.readline() == "info contact made\n"
     assert process.stdout.readline() == "info delivered what was due depth=0\n"
     assert collector.of(Status)[-1].last_error == "busy"

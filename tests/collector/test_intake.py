@@ -7,14 +7,19 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from sync_service.collector import tables
-from sync_service.collector.enrolment import revoke
+from sync_service.collector.enrolment import approve, revoke
 from sync_service.collector.fleet import ask_again
 from sync_service.collector.tables import Opening
 from sync_service.contract.chain import Head, digest, first_link, link
 from sync_service.contract.codec import decode, encode
 from sync_service.contract.sealing import HEADER_LENGTH, SealingKey
-from sync_service.contract.signing import Context, Envelope, SigningKey
-from sync_service.contract.wire import MAX_BATCH_RECORDS, Receipt, Recorded
+from sync_service.contract.signing import (
+    Context,
+    Envelope,
+    SigningKey,
+    generate_signing_key,
+)
+from sync_service.contract.wire import MAX_BATCH_RECORDS, Receipt, Recorded, Standing
 
 ACCEPTED, DUPLICATE = Recorded.ACCEPTED, Recorded.DUPLICATE
 FOREIGN_KEY = SealingKey(bytes(range(1, 33)))
@@ -182,6 +187,21 @@ def test_a_log_of_another_kiosk_is_refused(rig):
 
     assert rig.problem(rig.collector.intake.take(thief.signed_batch(), 0)) == "foreign-log"
     assert records(rig, kiosk.log_id)[0, 1].sealed == kiosk.sealed[0]
+
+
+def test_a_kiosk_that_lost_its_identity_goes_on_with_its_log_once_it_is_approved(rig):
+    kiosk = rig.kiosk().record(3)
+    rig.deliver(kiosk, last_seq=1)
+    kiosk.key = SigningKey(generate_signing_key())
+    kiosk.kiosk_id = kiosk.key.verifying_key.kiosk_id
+    assert rig.enrol(kiosk.signed_enrolment()).standing == Standing.HELD
+    assert rig.problem(rig.collector.intake.take(kiosk.signed_batch(2), 0)) == "held-kiosk"
+    rig.run(approve(rig.engine, kiosk.kiosk_id, 0))
+
+    assert rig.hear(kiosk.signed_status()).standing == Standing.ENROLLED
+    assert rig.deliver(kiosk, 2).log_head == kiosk.head(3)
+    assert rig.held(kiosk.log_id) == {0: [1, 2, 3]}
+    assert rig.read(select(tables.log.c.kiosk_id)) == [(kiosk.kiosk_id,)]
 
 
 # Records refused one by one

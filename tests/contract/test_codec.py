@@ -65,7 +65,9 @@ def test_as_many_values_are_built_as_a_publication_can_hold_and_no_more(value):
     assert decode(encode([value] * 20)) == [value] * 20
 
 
-@pytest.mark.parametrize("tail", [b"\x1f", b"\x5f", b"\xff", b"\x1c", b"\x5b" + b"\xff" * 8, b"\x1b"])
+@pytest.mark.parametrize(
+    "tail", [b"\x1f", b"\x5f", b"\xff", b"\x1c", b"\x5b" + b"\xff" * 8, b"\x1b"]
+)
 def test_long_bytes_with_a_broken_head_are_refused_all_the_same(tail):
     head = cbor2.dumps([b"x" * 70_000, 0])[:-1]
     with pytest.raises(MalformedError):
