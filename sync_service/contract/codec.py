@@ -167,6 +167,16 @@ class Fields:
 
         return self._take(key, convert, f"text of 1 to {high} characters")
 
+    def line(self, key: int | str, high: int) -> str:
+        """1 to ``high`` printable characters of ASCII: what any terminal may be shown."""
+
+        def convert(value: Value) -> str | None:
+            if not isinstance(value, str) or not 1 <= len(value) <= high:
+                return None
+            return value if value.isascii() and value.isprintable() else None
+
+        return self._take(key, convert, f"1 to {high} printable characters of ASCII")
+
     def day(self, key: int | str) -> date:
         """A date, written as 2026-03-14."""
 

@@ -272,11 +272,11 @@ class Status:
             oldest_held_seq=fields.integer(6),
             depth=fields.integer(7),
             oldest_waiting=fields.day(8) if 8 in fields else None,
-            software=fields.text(9, 64),
+            software=fields.line(9, 64),
             clock_synced=fields.flag(10),
             clock_at=fields.integer(11),
             uptime_h=fields.integer(12),
-            last_error=fields.text(13, 64) if 13 in fields else None,
+            last_error=fields.line(13, 64) if 13 in fields else None,
             publications=_parse_serials(fields.document(14)),
         )
 
@@ -380,7 +380,7 @@ class Enrolment:
             nonce=fields.octets(2, NONCE_LENGTH),
             stamp_id=fields.octets(3, STAMP_ID_LENGTH),
             code=fields.text(4, MAX_CODE_LENGTH),
-            software=fields.text(5, 64),
+            software=fields.line(5, 64),
         )
 
 

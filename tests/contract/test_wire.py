@@ -127,6 +127,14 @@ def test_any_bytes_give_a_message_or_the_named_error(data, kind):
         return
 
 
+@pytest.mark.parametrize("text", ["\x1b[2J", "a\nb", "a\0", "\u202egnp", "x" * 65, ""])
+@pytest.mark.parametrize(("message", "key"), [(STATUS, 9), (STATUS, 13), (ENROLMENT, 5)])
+def test_what_a_kiosk_says_of_itself_can_play_no_trick_on_a_terminal(message, key, text):
+    members = {**decode(message.encode()), key: text}
+    with pytest.raises(MalformedError, match="printable"):
+        type(message).decode(encode(members))
+
+
 def test_a_later_version_is_malformed_to_this_one():
     members = decode(ENROLMENT_REPLY.encode())
     members[0] = 2
