@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Final
 
 from hardware.watchdog import Watchdog, WatchdogError
-from kiosk_app.config import CREDENTIAL, KioskSettings
+from kiosk_app.config import KioskSettings
 from kiosk_app.door import Door
 from kiosk_app.error import KioskError
 from kiosk_app.in_force import InForce
@@ -68,7 +68,7 @@ def main() -> int:
     try:
         settings = read_settings(settings_path, KioskSettings)
         stamp = read_stamp(Path(settings.stamp))
-        store_key = StoreKey.read(_store_key_path(settings))
+        store_key = StoreKey.find(settings.store_key, os.environ)
         watchdog = Watchdog.from_environment(os.environ)
         with TemporaryDirectory(prefix="regard-kiosk-") as home:
             prepare(
@@ -96,18 +96,6 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("settings", metavar="SETTINGS", type=Path, help="the kiosk's settings file")
     return parser.parse_args()
-
-
-def _store_key_path(settings: KioskSettings) -> Path:
-    if settings.store_key is not None:
-        return Path(settings.store_key)
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if folder is None:
-        raise SettingsError(
-            f"store_key is not set, and systemd handed over no credential {CREDENTIAL}:"
-            " set store_key to the file of the store's key"
-        )
-    return Path(folder, CREDENTIAL)
 
 
 def _run(settings: KioskSettings, stamp: Stamp, store_key: StoreKey, watchdog: Watchdog) -> None:

@@ -1,14 +1,11 @@
 """The kiosk's settings."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
 from kiosk_app.kiosk import Manners
-
-CREDENTIAL: Final = "store-key"
-"""The name of the credential by which systemd hands over the store's key."""
 
 _Path = Annotated[str, msgspec.Meta(min_length=1)]
 _Pixels = Annotated[int, msgspec.Meta(ge=320, le=7680)]

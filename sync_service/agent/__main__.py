@@ -49,8 +49,6 @@ With --once, the agent ends with 0 if the contact went well; otherwise it says w
 with 1. It ends with 2 if the settings, the stamp or the store's key can't be used.
 """
 
-CREDENTIAL: Final = "store-key"
-
 log = logging.getLogger("sync_service.agent")
 
 Wait = Callable[[float], bool]
@@ -66,7 +64,7 @@ def main() -> int:
     try:
         settings = read_settings(arguments.settings, AgentSettings)
         stamp = read_stamp(Path(settings.stamp))
-        store_key = StoreKey.read(_store_key_path(settings))
+        store_key = StoreKey.find(settings.store_key, os.environ)
         with ExitStack() as closing:
             kept = _open(settings, stamp, store_key, wait, closing, patient=not arguments.once)
             if kept is None:
@@ -101,18 +99,6 @@ def _wait_for_signal() -> Wait:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os.write(tell, b"."))
     return lambda seconds: bool(select.select([told], [], [], seconds)[0])
-
-
-def _store_key_path(settings: AgentSettings) -> Path:
-    if settings.store_key is not None:
-        return Path(settings.store_key)
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if folder is None:
-        raise SettingsError(
-            f"store_key is not set, and systemd handed over no credential {CREDENTIAL}:"
-            " set store_key to the file of the store's key"
-        )
-    return Path(folder, CREDENTIAL)
 
 
 def _open(

@@ -22,7 +22,7 @@ refused by a named error before anything is written to it.
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,9 @@ from sync_service.contract.chain import first_link
 from sync_service.contract.sealing import LOG_ID_LENGTH, MAX_SEALED_LENGTH
 
 KEY_LENGTH: Final = 32
+CREDENTIAL: Final = "store-key"
+"""The name of the credential by which systemd hands over the store's key."""
+
 BUSY_TIMEOUT_S: Final = 10.0
 """How long a writer waits for the other process; a card's fsync can take seconds."""
 
@@ -104,6 +107,23 @@ class StoreKey:
     def __post_init__(self) -> None:
         if len(self.secret) != KEY_LENGTH:
             raise MalformedKeyError(f"a store's key is {KEY_LENGTH} bytes")
+
+    @classmethod
+    def find(cls, named: str | None, environ: Mapping[str, str]) -> Self:
+        """The key in the file ``named`` by the settings, or else in systemd's credential.
+
+        Raises:
+            MalformedKeyError: there is neither, or no key can be read there.
+        """
+        if named is not None:
+            return cls.read(Path(named))
+        folder = environ.get("CREDENTIALS_DIRECTORY")
+        if folder is None:
+            raise MalformedKeyError(
+                f"store_key is not set, and systemd handed over no credential {CREDENTIAL}:"
+                " set store_key to the file of the store's key"
+            )
+        return cls.read(Path(folder, CREDENTIAL))
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -204,9 +224,11 @@ def open_store(path: Path, key: StoreKey, busy_timeout_s: float = BUSY_TIMEOUT_S
     return engine
 
 
-def writing(engine: Engine) -> AbstractContextManager[Connection]:
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that holds the write lock from its beginning; commits at the end of `with`."""
-    return engine.execution_options(**{_WRITING: True}).begin()
+    with engine.connect() as connection, connection.execution_options(**{_WRITING: True}).begin():
+        yield connection
 
 
 def reading(engine: Engine) -> AbstractContextManager[Connection]:
