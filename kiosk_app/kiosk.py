@@ -178,6 +178,10 @@ class Kiosk:
                 )
         return None
 
+    def settled(self, now: float) -> bool:
+        """Whether the screen has been there for long enough to take a tap."""
+        return now - self._changed_at >= self._manners.settle_s
+
     # What the respondent does
 
     def answer(self, item: int, value: int | str, language: str, now: float) -> None:
@@ -202,7 +206,7 @@ class Kiosk:
 
     def choose_language(self, language: str, now: float) -> None:
         """Another language is wanted."""
-        if language in self._other_languages and not self._unsettled(now):
+        if language in self._other_languages and self.settled(now):
             self._language = language
             self._language_chosen = True
             self._change(self._screen, now)
@@ -213,10 +217,14 @@ class Kiosk:
 
     def dismiss(self, now: float) -> None:
         """Thanks were read."""
-        if self._screen is Screen.THANKS and not self._unsettled(now):
+        if self._screen is Screen.THANKS and self.settled(now):
             self._rest(now)
 
     # What time does
+
+    def shown(self, now: float) -> None:
+        """The view was drawn, which may take a while; the screen settles from now on."""
+        self._changed_at = now
 
     def tick(self, now: float) -> None:
         """Time has passed."""
@@ -318,14 +326,11 @@ class Kiosk:
             notice=item.notice.get(language, ()),
         )
 
-    def _unsettled(self, now: float) -> bool:
-        return now - self._changed_at < self._manners.settle_s
-
     def _takes(self, item: int, language: str, now: float) -> bool:
         """Whether an event is meant for what is shown."""
         return (
             self._screen in _OPEN
-            and not self._unsettled(now)
+            and self.settled(now)
             and item == self._session.item.code
             and language in self._languages
         )

@@ -11,6 +11,7 @@ from kivy.base import EventLoop, runTouchApp, stopTouchApp
 from kivy.clock import Clock
 from kivy.core.window import Window
 
+from kiosk_app.error import StartError
 from kiosk_app.kiosk import Kiosk, Screen, View
 from kiosk_app.ui.button import WordButton
 from kiosk_app.ui.event_wait import EventWait
@@ -47,6 +48,9 @@ class KioskApp:
 
     ``clock`` gives the seconds that the kiosk's events are told with; ``let_in`` lets in what
     other threads have left, see `wake`.
+
+    Raises:
+        StartError: there is no screen.
     """
 
     def __init__(
@@ -64,6 +68,12 @@ class KioskApp:
         self._let_in = let_in
         self._chores = chores
         self._trace_view = trace_view
+        self._wait = EventWait.of_this_process()
+        if Window is None or not self._wait.on_a_screen:
+            raise StartError(
+                "there is no screen to show the kiosk on: set DISPLAY or WAYLAND_DISPLAY to one,"
+                " or on a console set SDL_VIDEODRIVER=kmsdrm"
+            )
         theme = Theme(Window.height)
         self._pages = {screen: page(theme, catalogues) for screen, page in _PAGES.items()}
         self._writing = TextPage(theme, catalogues)
@@ -75,16 +85,17 @@ class KioskApp:
                 on_language=self._tell(kiosk.choose_language),
                 on_dismiss=self._tell(kiosk.dismiss),
             )
-        self.root = OneTouch(touched=self._touched)
+        self.root = OneTouch(touched=self._touched, settled=lambda: kiosk.settled(self._clock()))
         self._view: View | None = None
+        self._drawn: View | None = None
         self._traced: tuple[View, Set[str]] | None = None
-        self._wait = EventWait.of_this_process()
         self._stopping = False
         self._next_tick: Any = None
 
     def run(self) -> None:
         """Show the kiosk until told to stop."""
         Window.clearcolor = PAPER
+        Window.set_title("Regard")
         Window.bind(on_request_close=self._close_asked)
         for chore in self._chores:
             Clock.schedule_interval(partial(self._chore, chore), chore.interval_s)
@@ -102,6 +113,10 @@ class KioskApp:
         self._let_in(self._clock())
         self.render()
         EventLoop.idle()
+        if self._view is not self._drawn:
+            self._drawn = self._view
+            self._kiosk.shown(self._clock())
+            self._await_tick()
         self._trace()
 
     def wake(self) -> None:

@@ -4,6 +4,7 @@ from enum import Enum
 from typing import Any, Final
 
 from kivy.clock import Clock
+from kivy.core.text import Label as CoreLabel
 from kivy.graphics import Color, Line, RoundedRectangle
 from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.label import Label
@@ -52,19 +53,26 @@ class Words(Label):
         width, height = self.width - 2 * across, self.height - 2 * down
         if width <= 0 or height <= 0:
             return
-        self.text_size = (width, None)
         for size in self._sizes:
             self.font_size = size
-            self.texture_update()
-            if self.texture_size[1] <= height and self._widest_word() <= width:
+            if self._fits(size, width, height):
                 break
         # Kivy centres a text of its own height; told the height to centre it in, it drops lines.
-        if self.valign != "middle":
-            self.text_size = (width, height)
+        self.text_size = (width, None if self.valign == "middle" else height)
 
-    def _widest_word(self) -> float:
-        """In pixels; Kivy would break a word that is too wide between any two letters."""
-        return max((self._label.get_extents(word)[0] for word in self.text.split()), default=0)
+    def _fits(self, size: float, width: float, height: float) -> bool:
+        """Whether the text fits at a size, with no word so wide that Kivy would break it."""
+        sample = CoreLabel(
+            text=self.text,
+            font_name=self.font_name,
+            font_size=size,
+            bold=self.bold,
+            text_size=(width, None),
+        )
+        sample.resolve_font_name()
+        if sample.render()[1] > height:
+            return False
+        return all(sample.get_extents(word)[0] <= width for word in self.text.split())
 
 
 class Look(Enum):

@@ -14,6 +14,7 @@ from typing import Final, Self
 _USER_EVENT: Final = 0x8000
 _EVENT_SIZE: Final = 64  # at least that of the union SDL_Event, 56 bytes
 _LIBRARY: Final = re.compile(r"/\S*/libSDL2-2\.0\S*|/\S*/libSDL2-2-\S*\.so\S*")
+_BLIND: Final = (None, b"dummy", b"offscreen")
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ class FrameWait:
     """Waits for a frame at a time, for want of something better."""
 
     FRAME_S: Final = 1 / 30
+    on_a_screen: Final = True
+    """As far as is known."""
 
     def wait(self, timeout_s: float) -> None:
         """Sleep for a frame, or less."""
@@ -38,6 +41,7 @@ class EventWait:
         self._sdl = ctypes.CDLL(str(library))
         self._sdl.SDL_WaitEventTimeout.argtypes = [ctypes.c_void_p, ctypes.c_int]
         self._sdl.SDL_PushEvent.argtypes = [ctypes.c_void_p]
+        self._sdl.SDL_GetCurrentVideoDriver.restype = ctypes.c_char_p
 
     @classmethod
     def of_this_process(cls) -> Self | FrameWait:
@@ -47,6 +51,11 @@ class EventWait:
             log.warning("no event wait", extra={"reason": "SDL not found"})
             return FrameWait()
         return cls(Path(found[0]))
+
+    @property
+    def on_a_screen(self) -> bool:
+        """Whether what is drawn can be seen; where it finds no screen, SDL draws into nothing."""
+        return self._sdl.SDL_GetCurrentVideoDriver() not in _BLIND
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until there is an event, `wake` is called, or time is up. Takes no event."""

@@ -12,12 +12,14 @@ _LOST_AFTER_S: Final = 10.0
 class OneTouch(FloatLayout):
     """The root of the screen: while one finger is down, no other counts.
 
-    ``touched`` is called when the finger that counts goes down and when it is lifted.
+    ``touched`` is called when the finger that counts goes down and when it is lifted. One that
+    goes down while the screen is not ``settled`` was meant for what was there before.
     """
 
-    def __init__(self, touched: Callable[[], None]) -> None:
+    def __init__(self, touched: Callable[[], None], settled: Callable[[], bool]) -> None:
         super().__init__()
         self._touched = touched
+        self._settled = settled
         self._touch: MotionEvent | None = None
         self._spent = False
 
@@ -33,9 +35,10 @@ class OneTouch(FloatLayout):
             return True
         if "button" in touch.profile and touch.button != "left":
             return True
-        self._touch, self._spent = touch, False
+        self._touch, self._spent = touch, not self._settled()
         self._touched()
-        super().on_touch_down(touch)
+        if not self._spent:
+            super().on_touch_down(touch)
         return True
 
     def on_touch_move(self, touch: MotionEvent) -> bool:

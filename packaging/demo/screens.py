@@ -45,7 +45,7 @@ INVITATION: Final = Invitation(
 
 def draw(name: str) -> None:
     """Take a picture of what is shown."""
-    time.sleep(1)  # the X server has drawn it by then
+    time.sleep(0.6)  # the X server has drawn it by then
     path = PICTURES / f"{name}.png"
     ImageGrab.grab(xdisplay=os.environ["DISPLAY"]).save(path)
     print(path)

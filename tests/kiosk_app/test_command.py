@@ -232,6 +232,17 @@ def test_help_tells_a_newcomer_what_is_needed():
     assert 'stamp = "/boot/regard-stamp"' in shown.stdout
 
 
+@pytest.mark.parametrize("driver", ["", "x11"])
+def test_without_a_screen_the_kiosk_does_not_start(site, monkeypatch, driver):
+    site.stamp()
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("SDL_VIDEODRIVER", driver)
+    ended = run(site.settings())
+    assert ended.returncode == 2
+    assert "there is no screen to show the kiosk on" in ended.stderr
+
+
 def test_no_key_and_no_credential_is_an_error_that_says_what_to_set(site):
     site.stamp()
     settings = site.settings()

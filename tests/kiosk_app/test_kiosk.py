@@ -161,6 +161,16 @@ def test_what_is_shown_after_each_event(trial, steps):
     play(trial, *steps)
 
 
+def test_a_screen_that_is_slow_to_draw_settles_only_once_it_is_there(trial):
+    play(
+        trial,
+        (0, ("answer", 1, 1, "en"), (ASKING, 2)),
+        (2, ("shown",), (ASKING, 2)),
+        (0.1, ("answer", 2, 1, "en"), (ASKING, 2)),
+        (0.3, ("answer", 2, 1, "en"), (ASKING, 3)),
+    )
+
+
 def test_the_response_holds_what_was_answered_and_what_it_was_asked_under(trial):
     trial.answer_all()
     [response] = trial.recorded

@@ -153,6 +153,11 @@ class AnyDay(RuleBasedStateMachine):
         self.tell("tick")
 
     @rule()
+    def shown(self):
+        assert not self.tell("shown")
+        self.changed_at = self.now
+
+    @rule()
     def touch(self):
         assert not self.tell("touch")
 

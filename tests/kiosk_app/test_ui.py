@@ -173,6 +173,23 @@ def test_a_finger_put_down_before_the_screen_changed_does_nothing_after(app):
     assert shown(app) == 2
 
 
+def test_a_finger_put_down_before_the_screen_has_settled_does_nothing(app):
+    tap(app, "answer-1-en")
+    app.now += 0.2
+    finger = Finger(app, "answer-1-en").down()
+    app.now += 1
+    finger.up()
+    assert shown(app) == 2
+
+
+def test_a_tap_made_while_a_slow_screen_was_being_drawn_does_nothing(app):
+    Finger(app, "answer-1-en").down()._touch.touch_up()
+    app.now += 2  # in which the next screen is drawn
+    app.step()
+    tap(app, "answer-1-en")
+    assert shown(app) == 2
+
+
 def test_a_finger_whose_end_was_never_told_blocks_nobody_for_long(app):
     lost = Finger(app, at=(5, 5)).down()
     tap(app, "answer-1-en")
@@ -342,7 +359,7 @@ def draw(app):
     """Draws a view as the app does, and gives the page."""
 
     def draw(view):
-        app.app._kiosk = SimpleNamespace(view=view, next_tick=None)
+        app.app._kiosk = SimpleNamespace(view=view, next_tick=None, shown=lambda now: None)
         app.step()
         app.step()
         return page_of(app)
