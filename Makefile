@@ -30,6 +30,11 @@ check: $(ready) ## Judge the code without running it: ruff, mypy, who may import
 screens: $(ready) ## Draw each screen into build/screens
 	.venv/bin/python packaging/demo/screens.py
 
+.PHONY: bench
+bench: $(ready) ## Measure against a baseline of the same run: NAME=store or wire
+	PYTHONPATH=tests:packaging/demo .venv/bin/python \
+		tests/benchmarks/$(or $(NAME),$(error Say what to measure: NAME=store or wire)).py $(ARGS)
+
 .PHONY: clean-room
 clean-room: ## Prove demo and test in an empty Debian: SUITE=bookworm or trixie; RUN="check" for one
 	$(development)/clean-room $(or $(SUITE),$(error Say which Debian: SUITE=bookworm or SUITE=trixie)) \
