@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sync_service.collector import commands
 from sync_service.collector.error import CollectorError
+from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
 from sync_service.contract.error import ContractError
 from sync_service.contract.publication import Stands
 from sync_service.settings import SettingsError
@@ -35,6 +36,7 @@ Then, with --folder /srv/regard each time, or from within that folder:
       --languages en cy --stands exit --questionnaire library
   regard-collector stamp central desk-1 /media/boot/regard-stamp
   regard-collector kiosk list
+  regard-collector account add Morwenna
   regard-collector export /tmp/regard-2026-03
 
 Each command explains itself: regard-collector site add --help
@@ -74,13 +76,21 @@ def _parser() -> argparse.ArgumentParser:
     _add_places(group)
     _add_kiosks(group)
     _add_publishing(group)
+    _add_accounts(group)
     export = _command(
         group,
         "export",
         commands.export,
-        "write all that is opened into a new folder, as CSV with a description",
+        "write all that is opened into a new folder, with a description",
         "Responses, verdicts and days, a row each, in a new folder, with a datapackage.json that"
         " says what they mean. Records whose half-day is not over are held back.",
+    )
+    export.add_argument(
+        "--format",
+        choices=[kind.value for kind in Format],
+        default=Format.CSV.value,
+        help="csv, unless another is named; xlsx is one Excel workbook, of at most"
+        f" {MAX_SHEET_ROWS:,} rows a sheet",
     )
     export.add_argument(
         "into", type=Path, metavar="FOLDER", help="a folder that does not exist yet"
@@ -297,6 +307,24 @@ def _add_kiosks(group: Group) -> None:
 def _add_kiosk_of_site(command: argparse.ArgumentParser) -> None:
     command.add_argument("site", metavar="SITE", help="the code of its site")
     command.add_argument("name", metavar="NAME", help="tells the site's kiosks apart: desk-1")
+
+
+def _add_accounts(group: Group) -> None:
+    account = _noun(group, "account", "who may sign in to the pages")
+    add = _command(
+        account,
+        "add",
+        commands.account_add,
+        "add an account",
+        "Add an account. The password is asked for, or read as one line of standard input. As long"
+        " as there is no account, the pages are shown on this machine only.",
+    )
+    _command(account, "list", commands.account_list, "list accounts")
+    remove = _command(
+        account, "remove", commands.account_remove, "remove an account, and sign it out everywhere"
+    )
+    for command in (add, remove):
+        command.add_argument("name", metavar="NAME", help="who signs in, as in: Morwenna")
 
 
 def _add_publishing(group: Group) -> None:

@@ -1,4 +1,4 @@
-"""The collector over HTTP: one route for each message, and two for whoever watches over it.
+"""The collector over HTTP: one route for each message, two for whoever watches over it, the pages.
 
 A body is read whole, within its limit and a deadline, before a database connection is taken: an
 upload that is dropped or dawdles holds nothing that another one needs.
@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sync_service.collector import tables
@@ -57,12 +57,16 @@ Take = Callable[[bytes, int], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """What the routes lead to. ``clock`` gives seconds since 1970."""
+    """What the routes lead to. ``clock`` gives seconds since 1970.
+
+    ``pages`` are the routes of the central team's pages, if they are served too.
+    """
 
     engine: AsyncEngine
     intake: Intake
     fleet: Fleet
     enrolments: Enrolments
+    pages: Sequence[BaseRoute] = ()
     body_deadline_s: float = BODY_DEADLINE_S
     clock: Callable[[], float] = time.time
 
@@ -76,6 +80,7 @@ class Collector:
                 Route(PUBLICATIONS_PATH + "{digest}", self._publication, methods=["GET"]),
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
+                *self.pages,
             ],
             middleware=[Middleware(_LastResort)],
             exception_handlers={

@@ -8,17 +8,21 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from getpass import getpass
 from urllib.parse import urlsplit
 
+from argon2 import PasswordHasher
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sync_service.collector import enrolment, fleet, opening, sites, tables
+from sync_service.collector.accounts import Accounts
 from sync_service.collector.config import Centre, CollectorSettings, host_of
 from sync_service.collector.database import check_schema, migrate, open_engine, writing
 from sync_service.collector.error import OfficeError
 from sync_service.collector.founding import found
 from sync_service.collector.insight.export import export as export_all
+from sync_service.collector.insight.writers import Format
 from sync_service.collector.keyring import Keyring
 from sync_service.collector.publishing import (
     Edition,
@@ -49,6 +53,11 @@ class Office:
     def keyring(self) -> Keyring:
         """The centre's keys."""
         return Keyring(self.centre.keys)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who may sign in to the pages."""
+        return Accounts(self.engine, PasswordHasher())
 
     @property
     def publisher(self) -> Publisher:
@@ -306,6 +315,35 @@ async def publish_keys(args: argparse.Namespace) -> str:
     )
 
 
+async def account_add(args: argparse.Namespace) -> str:
+    """Add an account; its password comes from the terminal, or as a line of standard input."""
+    async with _office(args) as office:
+        await office.accounts.add(args.name, _read_password(), _now())
+    return f"{args.name} can sign in now."
+
+
+async def account_list(args: argparse.Namespace) -> str:
+    """List accounts."""
+    async with _office(args) as office:
+        accounts = await office.accounts.list()
+    rows = [
+        (account.name, _told_time(account.made_at), _told_time(account.signed_in_at))
+        for account in accounts
+    ]
+    return _aligned([("name", "added", "last signed in"), *rows])
+
+
+async def account_remove(args: argparse.Namespace) -> str:
+    """Remove an account."""
+    async with _office(args) as office:
+        await office.accounts.remove(args.name)
+        left = await office.accounts.exist()
+    told = f"{args.name} can't sign in any more, and is signed out everywhere."
+    if left:
+        return told
+    return f"{told}\nThere is no account now: the pages are shown on this machine only."
+
+
 async def export(args: argparse.Namespace) -> str:
     """Export all that is opened."""
     async with _office(args) as office:
@@ -314,6 +352,7 @@ async def export(args: argparse.Namespace) -> str:
             args.into,
             office.keyring.publishing_keys(),
             at=datetime.now(UTC),
+            kind=Format(args.format),
             include_current=args.include_current,
         )
     return (
@@ -332,6 +371,16 @@ async def _list(args: argparse.Namespace, table: Table) -> str:
 
 def _now() -> int:
     return int(time.time())
+
+
+def _read_password() -> str:
+    """A password, typed twice where someone can mistype it."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass("Password: ")
+    if getpass("The same again: ") != password:
+        raise OfficeError("the two are not the same: nothing was done")
+    return password
 
 
 def _told_edition(edition: Edition) -> str:

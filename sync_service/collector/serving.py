@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -14,16 +15,21 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
+from argon2 import PasswordHasher
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sync_service.collector.accounts import Accounts
 from sync_service.collector.app import Collector
 from sync_service.collector.authority import Authority
 from sync_service.collector.config import Centre
 from sync_service.collector.enrolment import Enrolments
 from sync_service.collector.error import KeyFileError, OfficeError
 from sync_service.collector.fleet import Fleet
+from sync_service.collector.insight.disclosure import Disclosure
 from sync_service.collector.intake import Intake
 from sync_service.collector.keyring import Keyring
+from sync_service.collector.pages.lockout import Lockout
+from sync_service.collector.pages.routes import Pages
 from sync_service.collector.published import Published
 from sync_service.contract.publication import Keys
 
@@ -51,7 +57,7 @@ def stopping_by_signal() -> Iterator[asyncio.Event]:
 
 
 async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> None:
-    """Serve kiosks until ``stop`` is set, whatever is under way being ended first.
+    """Serve kiosks and the central team until ``stop`` is set; end what is under way first.
 
     Raises:
         OfficeError: it can't listen where the settings say.
@@ -65,6 +71,12 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
         intake=Intake(engine, receipt_key, Published(Keys, keyring.publishing_keys())),
         fleet=Fleet(engine, receipt_key),
         enrolments=Enrolments(engine, receipt_key),
+        pages=Pages(
+            disclosure=Disclosure(engine, keyring.publishing_keys()),
+            accounts=Accounts(engine, PasswordHasher()),
+            lockout=Lockout(time.monotonic),
+            behind_proxy=not settings.tls,
+        ).routes(),
     )
     context = _tls_context(centre) if settings.tls else None
     listening = _listen(settings.host, settings.port)

@@ -1,13 +1,17 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date
+from enum import Enum
 from pathlib import Path
 
 import pytest
 from council import Council, Kiosk
 
 from sync_service.collector.insight.blocks import Tally
+from sync_service.collector.insight.completeness import Stay
 from sync_service.collector.insight.disclosure import Disclosure
 from sync_service.collector.insight.figure import Count, Figures, Overview, Share, Unshown
+from sync_service.collector.insight.measures import Availability
 from sync_service.collector.insight.period import Month, Quarter
 from sync_service.collector.tables import KioskStanding, Opening
 from sync_service.contract.record import Misuse
@@ -262,3 +266,38 @@ def test_holes_and_forks_are_named_and_records_that_wait_are_counted_in_steps(
         date(2026, 11, 4),
     )
     assert hole.log == kiosk.log_id.hex()[:8]
+
+
+def test_nothing_comes_through_the_door_that_was_not_disclosed(
+    council: Council, kiosk: Kiosk, tmp_path: Path
+) -> None:
+    council.month(kiosk, OCTOBER, 40, misused=12)
+    council.days(kiosk, OCTOBER)
+    council.seal(kiosk, 27, Opening.WAITING, TODAY)
+    council.lose(kiosk, 3)
+    council.seal(kiosk, 1, Opening.MALFORMED, TODAY)
+
+    async def look(door: Disclosure) -> tuple[object, ...]:
+        return await door.overview(TODAY), await door.history(TODAY, "central")
+
+    for said in council.disclosing(tmp_path, look):
+        holding_numbers = {type(holder) for holder in _holders_of_numbers(said)}
+        # Numbers of responses and of records; then facts about machines, and dates.
+        assert holding_numbers <= {Count, Share, Availability, Stay, Month, Quarter}
+        assert {Share, Availability} <= holding_numbers
+
+
+def _holders_of_numbers(said: object) -> Iterator[object]:
+    """Whatever holds a number, anywhere in what is said."""
+    if isinstance(said, Mapping):
+        said = [*said, *said.values()]
+    if is_dataclass(said):
+        held: Iterable[object] = [getattr(said, each.name) for each in fields(said)]
+    elif isinstance(said, Sequence) and not isinstance(said, str):
+        held = said
+    else:
+        return
+    for each in held:
+        if isinstance(each, int | float) and not isinstance(each, Enum):
+            yield said
+        yield from _holders_of_numbers(each)
