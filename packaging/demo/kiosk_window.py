@@ -102,6 +102,8 @@ class KioskWindow:
     ) -> Seen:
         """Wait until the kiosk shows a screen, and an item or a trouble if one is named.
 
+        It may be shown already; after a tap that leads to the same screen, use `next_view`.
+
         Raises:
             WindowError: it does not in time, or it has ended.
         """
