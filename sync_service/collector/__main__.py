@@ -85,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         " says what they mean. Records whose half-day is not over are held back.",
     )
     export.add_argument(
+        "into", type=Path, metavar="FOLDER", help="a folder that does not exist yet"
+    )
+    export.add_argument(
         "--include-current",
         action="store_true",
         help="export half-days that are not over too; only to try things out",
