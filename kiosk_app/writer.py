@@ -83,7 +83,8 @@ class _Entry:
     told: bool = False
 
 
-_Count: TypeAlias = Callable[[State], None]
+_Count: TypeAlias = Callable[[State, int], None]
+"""Counts something under the assignment of that serial."""
 
 
 class Writer:
@@ -143,13 +144,13 @@ class Writer:
     def count_session(self) -> None:
         """Count a session begun."""
         today = self._today()
-        self._inbox.put(lambda state: state.count_session(today))
+        self._inbox.put(lambda state, assignment: state.count_session(today, assignment))
 
     def count_minute(self, available: bool) -> None:
         """Count a minute in which the kiosk could be answered, or was out of service."""
         minutes = (1, 0) if available else (0, 1)
         today = self._today()
-        self._inbox.put(lambda state: state.count_minutes(today, *minutes))
+        self._inbox.put(lambda state, assignment: state.count_minutes(today, assignment, *minutes))
 
     def close(self, timeout_s: float) -> None:
         """Store what is still to be stored, and end.
@@ -213,7 +214,7 @@ class Writer:
             self._stored += 1
             self._door.post(self._listener.recorded)
         while self._counts:
-            self._counts[0](self._store.state)
+            self._counts[0](self._store.state, held.assignment.serial)
             self._counts.popleft()
         self._finish_days(self._store, held)
 
@@ -246,15 +247,15 @@ class Writer:
         if today == self._finished_on:
             return
         for count in store.state.finished_days(before=today):
-            record = self._day_record(count, held)
+            record = self._day_record(count)
             sealed = _seal(record, held, store.outbox.log_id)
-            store.outbox.put_day(sealed, record.moment.half_day, count.day)
+            store.outbox.put_day(sealed, record.moment.half_day, count.day, count.assignment)
         self._finished_on = today
 
-    def _day_record(self, count: DayCount, held: Held) -> DayRecord:
+    def _day_record(self, count: DayCount) -> DayRecord:
         last_half = half_day_of(datetime.combine(count.day, _NOON))
         return DayRecord(
-            assignment=held.assignment.serial,
+            assignment=count.assignment,
             moment=Moment(last_half, self._clock.moment(self._timezone).evidence),
             minutes_available=count.minutes_available,
             minutes_out_of_service=count.minutes_out_of_service,

@@ -187,11 +187,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # A record counts at most 65535 of each; a clock that stands still in time could pass it.
         """
         CREATE TABLE day (
-            day TEXT PRIMARY KEY CHECK (length(day) = 10),
+            day TEXT NOT NULL CHECK (length(day) = 10),
+            assignment INTEGER NOT NULL CHECK (assignment > 0),
             minutes_available INTEGER NOT NULL CHECK (minutes_available BETWEEN 0 AND 65535),
             minutes_out_of_service INTEGER NOT NULL
                 CHECK (minutes_out_of_service BETWEEN 0 AND 65535),
-            sessions_begun INTEGER NOT NULL CHECK (sessions_begun BETWEEN 0 AND 65535)
+            sessions_begun INTEGER NOT NULL CHECK (sessions_begun BETWEEN 0 AND 65535),
+            PRIMARY KEY (day, assignment)
         ) STRICT
         """,
         "CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT",

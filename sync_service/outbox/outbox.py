@@ -81,14 +81,15 @@ class Outbox:
         with writing(self._engine) as connection:
             return _append(connection, sealed, half_day)
 
-    def put_day(self, sealed: bytes, half_day: int, day: date) -> None:
-        """Append a sealed day record and drop that day's counters, in one.
+    def put_day(self, sealed: bytes, half_day: int, day: date, assignment: int) -> None:
+        """Append a sealed day record and drop its counters, in one.
 
-        Does nothing if the day has no counters: its record was put before.
+        Does nothing if there are none of that day under that assignment: it was put before.
         """
         with writing(self._engine) as connection:
             counted = connection.execute(
-                text("DELETE FROM day WHERE day = :day"), {"day": day.isoformat()}
+                text("DELETE FROM day WHERE day = :day AND assignment = :assignment"),
+                {"day": day.isoformat(), "assignment": assignment},
             )
             if counted.rowcount:
                 _append(connection, sealed, half_day)

@@ -54,9 +54,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """What was counted of one day, by the date of the kiosk's clock at the site."""
+    """What was counted of one day, by the date of the kiosk's clock at the site.
+
+    ``assignment`` is the serial of the one that was in force: a kiosk that is moved in the middle
+    of a day has two counts of it.
+    """
 
     day: date
+    assignment: int
     minutes_available: int
     minutes_out_of_service: int
     sessions_begun: int
@@ -140,26 +145,29 @@ class State:
         with reading(self._engine) as connection:
             return _fact(connection, "revision") or 0
 
-    def count_minutes(self, day: date, available: int, out_of_service: int) -> None:
+    def count_minutes(
+        self, day: date, assignment: int, available: int, out_of_service: int
+    ) -> None:
         """Add minutes in which the kiosk could be answered, or said it was out of service."""
         with writing(self._engine) as connection:
-            _count(connection, DayCount(day, available, out_of_service, 0))
+            _count(connection, DayCount(day, assignment, available, out_of_service, 0))
 
-    def count_session(self, day: date) -> None:
+    def count_session(self, day: date, assignment: int) -> None:
         """Add a session begun."""
         with writing(self._engine) as connection:
-            _count(connection, DayCount(day, 0, 0, 1))
+            _count(connection, DayCount(day, assignment, 0, 0, 1))
 
     def finished_days(self, before: date) -> list[DayCount]:
         """What was counted of the days before one, oldest first; see `Outbox.put_day`."""
         with reading(self._engine) as connection:
             rows = connection.execute(
-                text("SELECT * FROM day WHERE day < :before ORDER BY day"),
+                text("SELECT * FROM day WHERE day < :before ORDER BY day, assignment"),
                 {"before": before.isoformat()},
             ).all()
         return [
             DayCount(
                 date.fromisoformat(row.day),
+                row.assignment,
                 row.minutes_available,
                 row.minutes_out_of_service,
                 row.sessions_begun,
@@ -345,15 +353,17 @@ def _assigned(assignment: _Taken | None) -> Assignment:
 def _count(connection: Connection, counted: DayCount) -> None:
     connection.execute(
         text(
-            "INSERT INTO day (day, minutes_available, minutes_out_of_service, sessions_begun)"
-            " VALUES (:day, :available, :out_of_service, :sessions)"
-            " ON CONFLICT (day) DO UPDATE SET"
+            "INSERT INTO day"
+            " (day, assignment, minutes_available, minutes_out_of_service, sessions_begun)"
+            " VALUES (:day, :assignment, :available, :out_of_service, :sessions)"
+            " ON CONFLICT (day, assignment) DO UPDATE SET"
             " minutes_available = min(:most, minutes_available + :available),"
             " minutes_out_of_service = min(:most, minutes_out_of_service + :out_of_service),"
             " sessions_begun = min(:most, sessions_begun + :sessions)"
         ),
         {
             "day": counted.day.isoformat(),
+            "assignment": counted.assignment,
             "available": counted.minutes_available,
             "out_of_service": counted.minutes_out_of_service,
             "sessions": counted.sessions_begun,

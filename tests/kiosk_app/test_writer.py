@@ -3,7 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from kiosk_site import KEY, in_force
@@ -195,6 +195,30 @@ def test_days_are_counted_and_put_once_they_are_over(desk):
     desk.today = datetime(2026, 3, 12, 0, 5, tzinfo=UTC)
     desk.writer.close(30)
     assert len(desk.site.records()) == 2, "a day without counts has no record"
+
+
+def test_a_day_on_which_the_kiosk_is_moved_has_a_record_at_each_site(desk):
+    desk.start()
+    desk.wait_for("in service")
+    store = desk.site.open_store()
+    state = State(store)
+    tomorrow = desk.today.date() + timedelta(days=1)
+    desk.writer.count_session()
+    desk.wait_until(lambda: len(state.finished_days(before=tomorrow)) == 1)
+
+    here = state.publications().assignment
+    there = state.take(desk.site.centre.publish(replace(here.body, site="branch-library")))
+    desk.writer.count_session()
+    desk.wait_until(lambda: len(state.finished_days(before=tomorrow)) == 2)
+    store.dispose()
+
+    desk.today += timedelta(days=1)
+    desk.wait_until(lambda: len(desk.site.records()) == 2)
+    days = desk.site.records()
+    assert [(day.assignment, day.sessions_begun) for day in days] == [
+        (here.serial, 1),
+        (there.serial, 1),
+    ]
 
 
 def test_what_is_counted_while_the_store_fails_is_not_lost(desk):

@@ -9,6 +9,7 @@ from sync_service.outbox.outbox import Outbox, Run
 from sync_service.outbox.state import DayCount
 
 MONDAY = date(2026, 3, 16)
+ASSIGNMENT = 1
 TUESDAY = date(2026, 3, 17)
 WEDNESDAY = date(2026, 3, 18)
 MORNING, AFTERNOON, EVENING = 41_058, 41_059, 41_060
@@ -106,32 +107,32 @@ def test_a_new_log_is_used_once_it_is_begun_and_the_old_one_delivered_first(engi
 
 
 def test_a_day_record_takes_the_place_of_its_counters(outbox, state):
-    state.count_session(MONDAY)
-    state.count_session(TUESDAY)
+    state.count_session(MONDAY, ASSIGNMENT)
+    state.count_session(TUESDAY, ASSIGNMENT)
 
-    outbox.put_day(sealed(1), AFTERNOON, MONDAY)
+    outbox.put_day(sealed(1), AFTERNOON, MONDAY, ASSIGNMENT)
 
     assert outbox.extent().head.seq == 1
-    assert state.finished_days(before=WEDNESDAY) == [DayCount(TUESDAY, 0, 0, 1)]
+    assert state.finished_days(before=WEDNESDAY) == [DayCount(TUESDAY, ASSIGNMENT, 0, 0, 1)]
 
 
 def test_a_day_is_never_recorded_twice(outbox, state):
-    state.count_session(MONDAY)
+    state.count_session(MONDAY, ASSIGNMENT)
 
-    outbox.put_day(sealed(1), AFTERNOON, MONDAY)
-    outbox.put_day(sealed(2), AFTERNOON, MONDAY)  # sealed anew, so its bytes are others
+    outbox.put_day(sealed(1), AFTERNOON, MONDAY, ASSIGNMENT)
+    outbox.put_day(sealed(2), AFTERNOON, MONDAY, ASSIGNMENT)  # sealed anew, so its bytes are others
 
     assert outbox.extent().head.seq == 1
 
 
 def test_a_day_record_that_can_not_be_put_leaves_its_counters(outbox, state):
-    state.count_session(MONDAY)
+    state.count_session(MONDAY, ASSIGNMENT)
 
     with pytest.raises(Exception, match="CHECK constraint failed"):
-        outbox.put_day(b"", AFTERNOON, MONDAY)
+        outbox.put_day(b"", AFTERNOON, MONDAY, ASSIGNMENT)
 
     assert outbox.extent().head.seq == 0
-    assert state.finished_days(before=TUESDAY) == [DayCount(MONDAY, 0, 0, 1)]
+    assert state.finished_days(before=TUESDAY) == [DayCount(MONDAY, ASSIGNMENT, 0, 0, 1)]
 
 
 # The next run

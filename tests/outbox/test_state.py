@@ -30,6 +30,7 @@ PUBLISHING, NEXT_PUBLISHING, STRANGER = (SigningKey(bytes([n] * 32)) for n in (1
 RECEIPT = SigningKey(bytes([4] * 32))
 SEALING = OpeningKey(bytes([5] * 32)).sealing_key
 MONDAY, TUESDAY, WEDNESDAY = (date(2026, 3, day) for day in (16, 17, 18))
+ASSIGNMENT, NEXT_ASSIGNMENT = 1, 2
 
 
 def keys(serial, publishing=PUBLISHING):
@@ -350,20 +351,31 @@ def test_the_revision_rises_only_when_publications_change(stamped, outbox):
 
 
 def test_a_day_counts_minutes_and_sessions(state):
-    state.count_minutes(MONDAY, 1, 0)
-    state.count_minutes(MONDAY, 10, 5)
-    state.count_session(MONDAY)
-    state.count_session(MONDAY)
-    state.count_minutes(TUESDAY, 0, 1)
+    state.count_minutes(MONDAY, ASSIGNMENT, 1, 0)
+    state.count_minutes(MONDAY, ASSIGNMENT, 10, 5)
+    state.count_session(MONDAY, ASSIGNMENT)
+    state.count_session(MONDAY, ASSIGNMENT)
+    state.count_minutes(TUESDAY, ASSIGNMENT, 0, 1)
 
     assert state.finished_days(before=WEDNESDAY) == [
-        DayCount(MONDAY, 11, 5, 2),
-        DayCount(TUESDAY, 0, 1, 0),
+        DayCount(MONDAY, ASSIGNMENT, 11, 5, 2),
+        DayCount(TUESDAY, ASSIGNMENT, 0, 1, 0),
+    ]
+
+
+def test_a_kiosk_that_is_moved_in_the_middle_of_a_day_has_two_counts_of_it(state):
+    state.count_session(MONDAY, ASSIGNMENT)
+    state.count_session(MONDAY, NEXT_ASSIGNMENT)
+    state.count_minutes(MONDAY, NEXT_ASSIGNMENT, 5, 0)
+
+    assert state.finished_days(before=TUESDAY) == [
+        DayCount(MONDAY, ASSIGNMENT, 0, 0, 1),
+        DayCount(MONDAY, NEXT_ASSIGNMENT, 5, 0, 1),
     ]
 
 
 def test_a_day_that_goes_on_is_not_finished(state):
-    state.count_session(MONDAY)
+    state.count_session(MONDAY, ASSIGNMENT)
 
     assert state.finished_days(before=MONDAY) == []
 
@@ -371,9 +383,9 @@ def test_a_day_that_goes_on_is_not_finished(state):
 def test_a_day_that_never_ends_still_fits_its_record(state):
     """As on a kiosk whose clock begins in 1970 after every power cut."""
     for _ in range(3):
-        state.count_minutes(MONDAY, 40_000, 30_000)
+        state.count_minutes(MONDAY, ASSIGNMENT, 40_000, 30_000)
 
-    assert state.finished_days(before=TUESDAY) == [DayCount(MONDAY, 65_535, 65_535, 0)]
+    assert state.finished_days(before=TUESDAY) == [DayCount(MONDAY, ASSIGNMENT, 65_535, 65_535, 0)]
 
 
 # The agent's facts
