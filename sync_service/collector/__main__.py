@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sync_service.collector import commands
 from sync_service.collector.error import CollectorError
+from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
 from sync_service.contract.error import ContractError
 from sync_service.contract.publication import Stands
 from sync_service.settings import SettingsError
@@ -80,9 +81,16 @@ def _parser() -> argparse.ArgumentParser:
         group,
         "export",
         commands.export,
-        "write all that is opened into a new folder, as CSV with a description",
+        "write all that is opened into a new folder, with a description",
         "Responses, verdicts and days, a row each, in a new folder, with a datapackage.json that"
         " says what they mean. Records whose half-day is not over are held back.",
+    )
+    export.add_argument(
+        "--format",
+        choices=[kind.value for kind in Format],
+        default=Format.CSV.value,
+        help="csv, unless another is named; xlsx is one Excel workbook, of at most"
+        f" {MAX_SHEET_ROWS:,} rows a sheet",
     )
     export.add_argument(
         "into", type=Path, metavar="FOLDER", help="a folder that does not exist yet"

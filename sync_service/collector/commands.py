@@ -22,6 +22,7 @@ from sync_service.collector.database import check_schema, migrate, open_engine, 
 from sync_service.collector.error import OfficeError
 from sync_service.collector.founding import found
 from sync_service.collector.insight.export import export as export_all
+from sync_service.collector.insight.writers import Format
 from sync_service.collector.keyring import Keyring
 from sync_service.collector.publishing import (
     Edition,
@@ -351,6 +352,7 @@ async def export(args: argparse.Namespace) -> str:
             args.into,
             office.keyring.publishing_keys(),
             at=datetime.now(UTC),
+            kind=Format(args.format),
             include_current=args.include_current,
         )
     return (

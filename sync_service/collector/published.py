@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync_service.collector import tables
@@ -75,8 +75,10 @@ class Published(Mapping[int, B]):
             await self._load(connection, wanted)
 
     async def load_all(self, connection: AsyncConnection) -> None:
-        """Hold all that is published, in the order of the serials; raises what `load` raises."""
-        await self._load(connection, true())
+        """Hold all that is published; raises what `load` raises."""
+        kind, serial = tables.publication.c.kind, tables.publication.c.serial
+        found = await connection.scalars(select(serial).where(kind == _KINDS[self._body].value))
+        await self.load(connection, found)
 
     async def _load(self, connection: AsyncConnection, wanted: ColumnElement[bool]) -> None:
         kind = _KINDS[self._body]

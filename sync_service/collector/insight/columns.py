@@ -19,7 +19,7 @@ class Column:
     """A column: its name, its type as Frictionless calls it, and what it tells.
 
     ``values`` are all that can stand in it, if they are few. Only where it is not ``required`` can
-    a cell be empty.
+    a cell be empty. ``free``: people wrote what stands in it, so it may be any text.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Column:
     type: Literal["string", "integer", "boolean", "date", "object"] = "string"
     values: Sequence[str] = ()
     required: bool = True
+    free: bool = False
 
     def to_document(self) -> dict[str, object]:
         """The field of the table's schema."""
@@ -67,7 +68,8 @@ def answer_column(name: str, asked: Sequence[tuple[Questionnaire, Item]]) -> Col
         " Empty if it was not offered, not reached or skipped."
     )
     if any(item.kind == "text" for _, item in asked):
-        return Column(ANSWER + name, f"{tells} In the respondent's own words.", required=False)
+        own_words = f"{tells} In the respondent's own words."
+        return Column(ANSWER + name, own_words, required=False, free=True)
     options = dict.fromkeys(option.name for _, item in asked for option in item.options)
     return Column(ANSWER + name, tells, values=tuple(options), required=False)
 
@@ -77,11 +79,15 @@ def _names(kind: type[IntEnum]) -> tuple[str, ...]:
 
 
 WHERE: Final = (
-    Column("site", "The code of the site that the kiosk was assigned to when it made the record."),
-    Column("site_name", "The site's name, as it was then."),
-    Column("service", "The code of the service that the site belonged to then."),
-    Column("organisation", "The code of the organisation that ran the service then."),
-    Column("place", "The code of the place where the site stood."),
+    Column(
+        "site",
+        "The code of the site that the kiosk was assigned to when it made the record.",
+        free=True,
+    ),
+    Column("site_name", "The site's name, as it was then.", free=True),
+    Column("service", "The code of the service that the site belonged to then.", free=True),
+    Column("organisation", "The code of the organisation that ran the service then.", free=True),
+    Column("place", "The code of the place where the site stood.", free=True),
 )
 
 WHEN: Final = (

@@ -28,7 +28,8 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from sync_service.collector import tables
-from sync_service.collector.insight.export import ExportError, export, inert
+from sync_service.collector.insight.export import export
+from sync_service.collector.insight.writers import ExportError, inert
 from sync_service.collector.tables import Opening
 from sync_service.contract.error import SignatureError
 from sync_service.contract.questionnaire import Questionnaire
@@ -416,6 +417,8 @@ def test_each_kiosks_last_contact_tells_how_complete_the_period_is(centre, expor
             "last_contact": None,
             "waiting_at_least": None,
             "oldest_waiting": None,
+            "complete_before": None,
+            "reported": False,
         },
         {
             "site": "central-library",
@@ -424,6 +427,8 @@ def test_each_kiosks_last_contact_tells_how_complete_the_period_is(centre, expor
             "last_contact": "2026-03-13",
             "waiting_at_least": 50,
             "oldest_waiting": "2026-03-11",
+            "complete_before": "2026-03-11",
+            "reported": True,
         },
     ]
     assert told["period"] == {"first_date": "2026-03-10", "last_date": "2026-03-10"}
