@@ -47,7 +47,9 @@ SETTINGS is a TOML file. Two keys are needed, as in:
   stamp = "/boot/regard-stamp"  # the stamp that the central team gave for this site
 
 Others that are often wanted: fullscreen = false for a window on a desk, and store_key for the file
-of the store's key, where systemd does not hand it over as the credential store-key.
+of the store's key, where systemd does not hand it over as the credential store-key. The key is 64
+random hexadecimal digits, as `openssl rand -hex 32` prints them; without it nothing that waits in
+the store can be delivered, so it must outlast the kiosk's restarts.
 
 The kiosk ends with 2 if the settings, the stamp or the store's key can't be used, and with 1 if
 it had to stop while a response could not be stored.
