@@ -35,6 +35,11 @@ bench: $(ready) ## Measure against a baseline of the same run: NAME=store or wir
 	PYTHONPATH=tests:packaging/demo .venv/bin/python \
 		tests/benchmarks/$(or $(NAME),$(error Say what to measure: NAME=store or wire)).py $(ARGS)
 
+.PHONY: pages
+pages: $(ready) ## Take a picture of each page, at three widths, into build/pages
+	mkdir -p build/pages
+	PICTURES=build/pages .venv/bin/pytest --quiet -k picture tests/collector/pages
+
 .PHONY: clean-room
 clean-room: ## Prove demo and test in an empty Debian: SUITE=bookworm or trixie; RUN="check" for one
 	$(development)/clean-room $(or $(SUITE),$(error Say which Debian: SUITE=bookworm or SUITE=trixie)) \
