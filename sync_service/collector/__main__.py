@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from sync_service.collector import commands
+from sync_service.collector.config import DATABASE
 from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
 from sync_service.contract.error import ContractError
@@ -167,6 +168,13 @@ def _add_running(group: Group) -> None:
         help="with --behind-proxy: the authority of the proxy's certificate, in PEM",
     )
     _command(
+    init.add_argument(
+        "--database",
+        default=DATABASE,
+        metavar="URL",
+        help="an empty PostgreSQL database, as in postgresql+asyncpg://regard@/regard; without it,"
+        " a file in the folder",
+    )
         group,
         "serve",
         commands.serve,

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sync_service.collector import enrolment, fleet, opening, sites, tables
 from sync_service.collector.accounts import Accounts
 from sync_service.collector.config import Centre, CollectorSettings, host_of
-from sync_service.collector.database import check_schema, migrate, open_engine, writing
+from sync_service.collector.database import check_begun, check_schema, migrate, open_engine, writing
 from sync_service.collector.error import OfficeError
 from sync_service.collector.founding import found
 from sync_service.collector.insight.export import export as export_all
@@ -100,6 +100,7 @@ async def init(args: argparse.Namespace) -> str:
             port=args.port or (_PROXIED_PORT if args.behind_proxy else port or _HTTPS_PORT),
             tls=not args.behind_proxy,
         )
+            database=args.database,
         centre = await found(args.folder, settings, _now(), args.authority)
     except ValueError as error:
         raise OfficeError(str(error)) from None
@@ -118,6 +119,7 @@ async def serve(args: argparse.Namespace) -> None:
     engine = open_engine(centre.database_url)
     try:
         await migrate(engine)
+        await check_begun(engine)
         with stopping_by_signal() as stop:
             await serve_kiosks(centre, engine, stop)
     finally:

@@ -16,6 +16,12 @@ from sync_service.settings import SettingsError, read_settings
 
 SETTINGS_FILE: Final = "collector.toml"
 
+DATABASE: Final = "sqlite+aiosqlite:///collector.db"
+"""The database that a collector has unless told otherwise."""
+
+_SQLITE: Final = "sqlite+aiosqlite"
+_POSTGRESQL: Final = "postgresql+asyncpg"
+
 _HOST_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
 _COMMENTS: Final = {
     "address": "Where kiosks find the collector. Every stamp holds it.",
@@ -23,7 +29,7 @@ _COMMENTS: Final = {
     "host": "Where it listens.",
     "tls": "false: a proxy in front of it ends TLS.",
     "authority": "The certificate authority that stamps pin, in PEM.",
-    "database": "An SQLAlchemy URL.",
+    "database": "A URL: sqlite+aiosqlite:///FILE, or postgresql+asyncpg://USER@HOST/DATABASE.",
     "keys": "The folders with the centre's keys, and with its certificates.",
     "opening": '"child": `serve` opens records too. "none": `regard-collector open` does.',
 }
@@ -43,7 +49,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8443
     tls: bool = True
     authority: str = "tls/authority.pem"
-    database: str = "sqlite+aiosqlite:///collector.db"
+    database: str = DATABASE
     keys: str = "keys"
     certificates: str = "tls"
     opening: Literal["child", "none"] = "child"
@@ -85,9 +91,10 @@ class Centre:
             centre.check()
         except ValueError as error:
             raise SettingsError(f"{path}: {error}") from None
-        database = Path(centre.database_url.database or "")
-        if not database.is_file():  # SQLite would quietly begin an empty one
-            raise SettingsError(f"{database}: there is no database; bring it back from a backup")
+        url = centre.database_url
+        path = Path(url.database or "")
+        if url.drivername == _SQLITE and not path.is_file():  # SQLite would begin an empty one
+            raise SettingsError(f"{path}: there is no database; bring it back from a backup")
         return centre
 
     def check(self) -> None:
@@ -102,17 +109,19 @@ class Centre:
         for name in self.settings.names:
             if not _is_host(name):
                 raise ValueError(f"names must be host names or IP addresses, not {name!r}")
-        if self.database_url.get_backend_name() != "sqlite":
-            raise ValueError("database must be a URL that begins with sqlite+aiosqlite:///")
+        if self.database_url.drivername not in (_SQLITE, _POSTGRESQL):
+            raise ValueError(
+                f"database must be a URL that begins with {_SQLITE}:/// or {_POSTGRESQL}://"
+            )
 
     @property
     def database_url(self) -> URL:
-        """The database's URL, its path made absolute."""
+        """The database's URL; the path of an SQLite file made absolute."""
         try:
             url = make_url(self.settings.database)
         except ArgumentError:
-            raise ValueError("database must be an SQLAlchemy URL") from None
-        if url.get_backend_name() == "sqlite" and url.database is not None:
+            raise ValueError("database must be a URL") from None
+        if url.drivername == _SQLITE and url.database is not None:
             return url.set(database=str(self.folder.absolute() / url.database))
         return url
 

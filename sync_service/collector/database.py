@@ -1,11 +1,12 @@
 """The collector's database: opened by its URL, read and written in transactions, migrated.
 
-All that depends on the kind of database is here. SQLite runs with WAL and synchronous=FULL, so
-that what a receipt says is held survives a power cut.
+It is SQLite or PostgreSQL; what depends on which is here. SQLite runs with WAL and
+synchronous=FULL, PostgreSQL with synchronous_commit, so that what a receipt says is held survives
+a power cut.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +15,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, Dialect, event, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -23,15 +24,24 @@ from sync_service.collector.error import BusyError, SchemaError
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _CONNECTIONS: Final = 8
-_PRIMARY_CODE: Final = 0xFF  # the rest of an SQLite error code says more of the same
 _WRITING: Final = "regard_writing"
+_PRIMARY_CODE: Final = 0xFF  # the rest of an SQLite error code says more of the same
+_BUSY_STATES: Final[Mapping[str, str]] = {
+    "40P01": "another writer holds the database",  # and waits for us: one had to give way
+    "55P03": "another writer holds the database",
+    "53300": "the database has no connection left",
+    "57P01": "the database was shut down",
+    "57P02": "the database was shut down",
+    "57P03": "the database is starting up, or shutting down",
+}
+_MIGRATION_LOCK: Final = int.from_bytes(b"regard", "big")
 
 
 def open_engine(url: str | URL, *, busy_timeout_s: float = 30.0) -> AsyncEngine:
     """The engine of a database. Nothing is opened before it is used; dispose of it at the end.
 
-    Whoever waits longer than ``busy_timeout_s`` for a connection, or for another writer, gets a
-    `BusyError`.
+    ``url`` begins with ``sqlite+aiosqlite:`` or ``postgresql+asyncpg:``. Whoever waits longer than
+    ``busy_timeout_s`` for a connection, or for another writer, gets a `BusyError`.
     """
     sqlite = make_url(url).get_backend_name() == "sqlite"
     engine = create_async_engine(
@@ -40,23 +50,29 @@ def open_engine(url: str | URL, *, busy_timeout_s: float = 30.0) -> AsyncEngine:
         pool_size=_CONNECTIONS,
         max_overflow=0,
         pool_timeout=busy_timeout_s,
-        # Transactions are begun below, not by the driver.
-        connect_args={"timeout": busy_timeout_s, "isolation_level": None} if sqlite else {},
+        connect_args=_sqlite_arguments(busy_timeout_s)
+        if sqlite
+        else _postgresql_arguments(busy_timeout_s),
     )
     if sqlite:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine.sync_engine, "do_connect", _connect_postgresql)
     return engine
 
 
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A transaction that only reads.
+    """A transaction that only reads, and sees the database as it is at its first statement.
 
     Raises:
-        BusyError: no connection came free in time.
+        BusyError: no connection came free in time, or the database is away.
     """
-    async with _transaction(engine, writing=False) as connection:
+    options: dict[str, Any] = {}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    async with _transaction(engine, options) as connection:
         yield connection
 
 
@@ -64,27 +80,43 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction that writes: committed at the end, undone on any error.
 
-    On SQLite it holds the only writer's place from its first moment.
+    On SQLite it holds the only writer's place from its first moment. On PostgreSQL writers run
+    side by side, and each statement sees what was committed before it: lock the row that a
+    decision hangs on.
 
     Raises:
-        BusyError: no connection came free, or another writer did not end, in time.
+        BusyError: no connection came free, or another writer did not end, in time, or the
+            database is away. If that came at the very end, all may be committed nevertheless.
     """
-    async with _transaction(engine, writing=True) as connection:
+    async with _transaction(engine, {_WRITING: True}) as connection:
         yield connection
 
 
 @asynccontextmanager
-async def _transaction(engine: AsyncEngine, *, writing: bool) -> AsyncIterator[AsyncConnection]:
+async def _transaction(
+    engine: AsyncEngine, options: Mapping[str, Any]
+) -> AsyncIterator[AsyncConnection]:
     try:
-        async with engine.execution_options(**{_WRITING: writing}).begin() as connection:
-            yield connection
+        async with engine.connect() as connection:
+            await connection.execution_options(**options)
+            async with connection.begin():
+                yield connection
     except PoolTimeoutError:
         raise BusyError("no database connection came free in time") from None
-    except OperationalError as error:
-        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
-        if code & _PRIMARY_CODE == sqlite3.SQLITE_BUSY:
-            raise BusyError("another writer holds the database") from None
+    except DBAPIError as error:
+        if (busy := _why_busy(error)) is not None:
+            raise BusyError(busy) from None
         raise
+
+
+def _why_busy(error: DBAPIError) -> str | None:
+    """Why the database did not serve us, if it may do so a little later."""
+    code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    if code & _PRIMARY_CODE == sqlite3.SQLITE_BUSY:
+        return "another writer holds the database"
+    if error.connection_invalidated:
+        return "the connection to the database was lost"
+    return _BUSY_STATES.get(getattr(error.orig, "sqlstate", None) or "")
 
 
 async def migrate(engine: AsyncEngine) -> None:
@@ -97,6 +129,16 @@ async def migrate(engine: AsyncEngine) -> None:
         await connection.run_sync(_migrate)
 
 
+async def check_begun(engine: AsyncEngine) -> None:
+    """See that there is a collector in the database, of whatever version.
+
+    Raises:
+        SchemaError: it is empty.
+    """
+    async with reading(engine) as connection:
+        await connection.run_sync(_check_begun)
+
+
 async def check_schema(engine: AsyncEngine) -> None:
     """See that the database answers and is at the newest schema.
 
@@ -105,6 +147,31 @@ async def check_schema(engine: AsyncEngine) -> None:
     """
     async with reading(engine) as connection:
         await connection.run_sync(_check_schema)
+
+
+def _sqlite_arguments(busy_timeout_s: float) -> dict[str, Any]:
+    # Transactions are begun below, not by the driver.
+    return {"timeout": busy_timeout_s, "isolation_level": None}
+
+
+def _postgresql_arguments(busy_timeout_s: float) -> dict[str, Any]:
+    return {
+        "timeout": busy_timeout_s,
+        "server_settings": {
+            "application_name": "regard-collector",
+            "lock_timeout": f"{busy_timeout_s * 1000:.0f}",
+            "synchronous_commit": "on",  # whatever the server's own default is
+        },
+    }
+
+
+def _connect_postgresql(
+    dialect: Dialect, _: object, arguments: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    try:
+        return dialect.connect(*arguments, **options)
+    except OSError as error:
+        raise BusyError(f"the database can't be reached: {error}") from None
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
@@ -128,9 +195,16 @@ def _config(connection: Connection) -> Config:
 
 
 def _migrate(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":  # two collectors may be started at once
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
     config = _config(connection)
     _refuse_newer(connection, ScriptDirectory.from_config(config))
     command.upgrade(config, "head")
+
+
+def _check_begun(connection: Connection) -> None:
+    if MigrationContext.configure(connection).get_current_revision() is None:
+        raise SchemaError("the database is empty; bring it back from a backup")
 
 
 def _check_schema(connection: Connection) -> None:

@@ -6,11 +6,14 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import exists, select
+
+from sync_service.collector import tables
 from sync_service.collector.authority import Authority, check_pem
 from sync_service.collector.config import SETTINGS_FILE, Centre, CollectorSettings
 from sync_service.collector.database import migrate, open_engine, writing
 from sync_service.collector.error import OfficeError
-from sync_service.collector.keyring import Keyring
+from sync_service.collector.keyring import Keyring, write_private
 from sync_service.collector.publishing import (
     DEFAULT_QUESTIONNAIRES,
     Publisher,
@@ -24,10 +27,13 @@ async def found(
     """Make a collector's folder: settings, keys, certificates, database, first publications.
 
     ``authority`` is the PEM file to pin where a proxy ends TLS, and is copied in; without it, an
-    authority is made. All is built beside the folder and moved into its place when it is whole.
+    authority is made. All is built beside the folder and moved into its place when it is whole; a
+    PostgreSQL database must be there, and empty.
 
     Raises:
-        OfficeError: there is something in the folder already, or it can't be made.
+        OfficeError: there is something in the folder or the database already, or the folder can't
+            be made.
+        BusyError: the database is away.
         KeyFileError: ``authority`` is no certificate.
         ValueError: a setting can't be used; the message names it.
     """
@@ -70,9 +76,14 @@ async def _build(centre: Centre, now: int, authority: Path | None) -> None:
         publisher = Publisher(keyring.publishing_key(), keyring.publishing_keys())
         [opening_key] = keyring.opening_keys()
         async with writing(engine) as connection:
+            if await connection.scalar(select(exists(tables.publication))):
+                raise OfficeError(
+                    "the database is in use by a collector already: name an empty one"
+                )
             await publisher.keys(connection, keyring.public_keys(opening_key), now)
             for path in DEFAULT_QUESTIONNAIRES:
                 await publisher.questionnaire(connection, read_questionnaire(path), now)
     finally:
         await engine.dispose()
-    (centre.folder / SETTINGS_FILE).write_text(centre.settings.to_toml(), encoding="utf-8")
+    # The database's URL may hold a password.
+    write_private(centre.folder / SETTINGS_FILE, centre.settings.to_toml().encode())

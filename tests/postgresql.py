@@ -1,0 +1,121 @@
+"""A PostgreSQL of one's own: made by whoever needs it, on a socket in a folder, and ended after."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import asyncpg
+
+PROGRAMS = Path("/usr/lib/postgresql")  # Debian's, one folder a version
+OWNER = "regard"
+START_S = 60.0
+
+
+class PostgreSQLError(Exception):
+    """It could not be started; the message says what it said."""
+
+
+class Cluster:
+    """A running server. ``folder`` holds its socket; nobody but its owner and root gets there."""
+
+    def __init__(self, folder: Path, server: subprocess.Popen[bytes]) -> None:
+        self.folder = folder
+        self.server = server
+        self._made = 0
+
+    @classmethod
+    @contextmanager
+    def started(cls, *, durable: bool = False) -> Iterator[Self]:
+        """A new one. Only one that is ``durable`` waits for the disk."""
+        folder = Path(tempfile.mkdtemp(prefix="regard-postgresql-"))
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        data = folder / "data"
+        try:
+            make = ("initdb", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+            subprocess.run(
+                _command(*make, f"--username={OWNER}", f"--pgdata={data}"),
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+            settings = {"listen_addresses": "", "unix_socket_directories": folder}
+            if not durable:
+                settings |= {"fsync": "off", "full_page_writes": "off"}
+            options = [option for name, to in settings.items() for option in ("-c", f"{name}={to}")]
+            with (folder / "log").open("wb") as log:
+                server = subprocess.Popen(
+                    _command("postgres", "-D", data, *options), stdout=log, stderr=log
+                )
+            try:
+                cluster = cls(folder, server)
+                asyncio.run(cluster._wait())
+                yield cluster
+            finally:
+                server.send_signal(signal.SIGINT)  # whoever is still connected is sent away
+                server.wait()
+        finally:
+            shutil.rmtree(folder)
+
+    def url(self, database: str) -> str:
+        """How the collector opens one of its databases."""
+        return f"postgresql+asyncpg://{OWNER}@/{database}?host={self.folder}"
+
+    def create(self, template: str = "template1") -> str:
+        """Make a database, a copy of another; gives its name."""
+        self._made += 1
+        name = f"made_{self._made}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def drop(self, database: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """Run a statement."""
+
+        async def execute() -> None:
+            connection = await self.connect(database)
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        asyncio.run(execute())
+
+    async def connect(self, database: str = "postgres") -> asyncpg.Connection:
+        """A connection of the driver's own."""
+        return await asyncpg.connect(host=str(self.folder), user=OWNER, database=database)
+
+    async def _wait(self) -> None:
+        """Wait until it answers."""
+        async with asyncio.timeout(START_S):
+            while self.server.poll() is None:
+                try:
+                    connection = await self.connect()
+                except (OSError, asyncpg.CannotConnectNowError):
+                    await asyncio.sleep(0.02)
+                else:
+                    await connection.close()
+                    return
+        raise PostgreSQLError((self.folder / "log").read_text())
+
+
+def _command(program: str, *arguments: object) -> list[str]:
+    """How a program of PostgreSQL is run: not as root, which it refuses, and never outliving us."""
+    versions = sorted(PROGRAMS.glob("*/bin"), key=lambda path: int(path.parent.name))
+    as_postgres = ("--reuid=postgres", "--regid=postgres", "--clear-groups")
+    return [
+        "setpriv",
+        "--pdeathsig=INT",
+        *(as_postgres if os.geteuid() == 0 else ()),
+        *("--", str(versions[-1] / program)),
+        *map(str, arguments),
+    ]
