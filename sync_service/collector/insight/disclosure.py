@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync_service.collector import tables
 from sync_service.collector.database import reading
+from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.blocks import Arrival, Blocks, gather
 from sync_service.collector.insight.completeness import (
     KioskReport,
@@ -69,6 +70,10 @@ QUARTERS_SHOWN: Final = 4
 """How many of its quarters."""
 
 
+class NotShownError(CollectorError):
+    """There is no such site, or the period is not shown yet: say so to whoever asks."""
+
+
 def shown_months(release: date) -> list[Month]:
     """The months of a site that a release shows, oldest first."""
     last = last_shown(release)
@@ -94,7 +99,7 @@ class Disclosure:
         """All sites in one period; without one, in the last month that is shown.
 
         Raises:
-            LookupError: the period is not over, or not shown yet.
+            NotShownError: the period is not over, or not shown yet.
             BusyError: the database has no turn to give just now.
             SignatureError: a questionnaire in the database was signed by none of the keys.
         """
@@ -102,7 +107,7 @@ class Disclosure:
         if period is None:
             period = last_shown(release)
         if period.end > release:
-            raise LookupError(f"{period.name} is not shown yet")
+            raise NotShownError(f"{period.name} is not shown yet")
         async with reading(self._engine) as connection:
             centre = await self._read(connection)
             measured = await measure(connection, self._questionnaires, [period.quarter], release)
@@ -120,7 +125,7 @@ class Disclosure:
         """One site through time.
 
         Raises:
-            LookupError: there is no such site.
+            NotShownError: there is no such site.
             BusyError: the database has no turn to give just now.
             SignatureError: a questionnaire in the database was signed by none of the keys.
         """
@@ -133,7 +138,7 @@ class Disclosure:
             centre = await self._read(connection)
             row = next((row for row in centre.sites if row.code == code), None)
             if row is None:
-                raise LookupError(f"there is no site {code}")
+                raise NotShownError(f"there is no site {code}")
             measured = await measure(connection, self._questionnaires, run, release, code)
         measures = measured.get(code)
         site = _Site(row, centre, measures, release)

@@ -26,6 +26,7 @@ from sync_service.collector.accounts import MAX_NAME, MAX_PASSWORD, Accounts
 from sync_service.collector.error import BusyError
 from sync_service.collector.insight.disclosure import (
     Disclosure,
+    NotShownError,
     shown_months,
     shown_quarters,
 )
@@ -99,6 +100,7 @@ class Pages:
                 BusyError: self._tell_busy,
                 HTTPException: self._tell_http_error,
                 NoAccountYetError: self._tell_no_account,
+                NotShownError: self._tell_not_shown,
                 NotSignedInError: self._lead_to_sign_in,
                 Exception: self._tell_bug,
             },
@@ -115,9 +117,9 @@ class Pages:
         code = request.query_params.get("period")
         try:
             period = None if code is None else read_period(code)
-            overview = await self.disclosure.overview(self._today, period)
-        except (LookupError, ValueError):
+        except ValueError:
             raise HTTPException(404) from None
+        overview = await self.disclosure.overview(self._today, period)
         return self._page(
             "overview.html",
             visitor=visitor,
@@ -130,10 +132,7 @@ class Pages:
 
     async def _site(self, request: Request) -> Response:
         visitor = await self._gate.admit(request)
-        try:
-            history = await self.disclosure.history(self._today, request.path_params["code"])
-        except LookupError:
-            raise HTTPException(404) from None
+        history = await self.disclosure.history(self._today, request.path_params["code"])
         return self._page("site.html", visitor=visitor, history=history)
 
     async def _sign_in_form(self, request: Request) -> Response:
@@ -203,6 +202,9 @@ class Pages:
             "Whoever looks after the collector adds an account there by: regard-collector account"
             " add NAME.",
         )
+
+    async def _tell_not_shown(self, request: Request, error: Exception) -> Response:
+        return await self._tell_http_error(request, HTTPException(404))
 
     async def _tell_busy(self, request: Request, error: Exception) -> Response:
         _log.warning("database busy", extra={"path": request.url.path})

@@ -9,7 +9,7 @@ from council import Council, Kiosk
 
 from sync_service.collector.insight.blocks import Tally
 from sync_service.collector.insight.completeness import Stay
-from sync_service.collector.insight.disclosure import Disclosure
+from sync_service.collector.insight.disclosure import Disclosure, NotShownError
 from sync_service.collector.insight.figure import Count, Figures, Overview, Share, Unshown
 from sync_service.collector.insight.measures import Availability
 from sync_service.collector.insight.period import Month, Quarter
@@ -104,7 +104,7 @@ def test_a_period_that_is_not_over_is_not_shown(
 ) -> None:
     async def look(door: Disclosure) -> None:
         for period in (Month(2026, 11), Quarter(2026, 4)):
-            with pytest.raises(LookupError, match="is not shown yet"):
+            with pytest.raises(NotShownError, match="is not shown yet"):
                 await door.overview(TODAY, period)
         assert (await door.overview(TODAY, Quarter(2026, 3))).period == Quarter(2026, 3)
 
@@ -164,7 +164,7 @@ def test_a_year_of_a_small_site_is_shown_by_its_quarters(council: Council, tmp_p
 
 
 def test_a_site_that_is_not_there_is_said(council: Council, tmp_path: Path) -> None:
-    with pytest.raises(LookupError, match="there is no site"):
+    with pytest.raises(NotShownError, match="there is no site"):
         council.disclosing(tmp_path, lambda door: door.history(TODAY, "nowhere"))
 
 
