@@ -218,6 +218,12 @@ class Centre:
                 **said,
             },
         )
+        self.admit(kiosk_id, stamp_id)
+
+    def admit(self, kiosk_id, stamp_id, since=STAMPED_AT):
+        """Keep that a kiosk was admitted under a stamp."""
+        row = {"kiosk_id": kiosk_id, "stamp_id": stamp_id, "since": since}
+        self.write(insert(tables.stamped), row)
 
     def stamp(self, stamp_id, site="central-library"):
         self.write(
@@ -235,6 +241,7 @@ class Centre:
     def publish(self, serial, body, key=PUBLISHING, kind=None, at=STAMPED_AT):
         publication = Publication(serial, at, body)
         signed = publication.sign(key)
+        meant = isinstance(body, Assignment)
         self.write(
             insert(tables.publication),
             {
@@ -243,6 +250,8 @@ class Centre:
                 "digest": publication_digest(signed),
                 "signed": signed,
                 "published_at": at,
+                "stamp_id": body.stamp_id if meant else None,
+                "site": body.site if meant else None,
             },
         )
 

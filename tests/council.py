@@ -150,6 +150,9 @@ class Council:
                 software="regard/0.1.0",
                 oldest_waiting=None if waiting_since is None else waiting_since.isoformat(),
             )
+            if standing is not KioskStanding.HELD:
+                since_s = at_noon(since)
+                self._add(tables.stamped, kiosk_id=kiosk_id, stamp_id=stamp_id, since=since_s)
             self._add(tables.log, log_id=kiosk.log_id, kiosk_id=kiosk_id, begun_at=at_noon(since))
             self._kiosks.append(kiosk)
         return kiosk

@@ -30,9 +30,9 @@ from sync_service.agent.config import AgentSettings
 from sync_service.collector.app import BODY_DEADLINE_S
 from sync_service.collector.app import Collector as CollectorApp
 from sync_service.collector.database import open_engine
-from sync_service.collector.enrolment import CODE_VALID_S, Enrolments
+from sync_service.collector.enrolment import CODE_VALID_S, MAX_HELD, Enrolments
 from sync_service.collector.fleet import Fleet
-from sync_service.collector.intake import Intake
+from sync_service.collector.intake import MAX_BRANCHES, Intake
 from sync_service.collector.published import Published
 from sync_service.contract import (
     chain,
@@ -289,6 +289,7 @@ STATUS = Status(
     uptime_h=100,
     last_error="timed-out",
     publications=dict.fromkeys(PublicationKind, 5),
+    stamp_id=bytes(16),
 )
 STATUS_REPLY = StatusReply(
     kiosk_id=bytes(16),
@@ -639,6 +640,8 @@ def test_every_limit_stands_with_its_value():
         "BODY_DEADLINE_S": (int(BODY_DEADLINE_S),),
         "CODE_VALID_S": (CODE_VALID_S,),
         "FIRST_S": (int(FIRST_S),),
+        "MAX_BRANCHES": (MAX_BRANCHES,),
+        "MAX_HELD": (MAX_HELD,),
         "MAX_RETRY_AFTER_S": (MAX_RETRY_AFTER_S,),
     }
     assert limits_of_the_page() == limits_of_the_code() | of_ends

@@ -196,6 +196,7 @@ class Agent:
             uptime_h=self._clock.uptime_h,
             last_error=self._state.last_error,
             publications=self._state.serials(),
+            stamp_id=self._stamp.stamp_id,
         )
 
     def _hold(self) -> int | None:

@@ -10,7 +10,7 @@ is not provably from our collector, such as a captive portal's page, counts as n
     ├── UnreachableError         no reply that can be believed: try again later, for ever
     │   ├── TooMuchError         timed out or cut off in mid-exchange: ask for less at a time
     │   └── UnprovenError        signed by a key not held: take newer keys, if it offers any
-    ├── NotAdmittedError         unknown, held or revoked: send no records, ask again in a day
+    ├── NotAdmittedError         not enrolled under its stamp: send no records, ask in a day
     └── ContractBrokenError      one side has a bug: say it once, try again seldom
 
 Problems are not signed, for a collector has to refuse what it can't read. So `NotAdmittedError`
@@ -48,7 +48,7 @@ from sync_service.contract.wire import (
     StatusReply,
 )
 
-NOT_ADMITTED: Final = frozenset({"unknown-kiosk", "held-kiosk", "revoked-kiosk"})
+NOT_ADMITTED: Final = frozenset({"unknown-kiosk", "held-kiosk", "revoked-kiosk", "too-many-held"})
 """The problems that say what a kiosk is to the collector."""
 
 _TOO_MUCH: Final = frozenset(
@@ -102,7 +102,7 @@ class UnprovenError(UnreachableError):
 
 
 class NotAdmittedError(ContactError):
-    """The kiosk is unknown, held or revoked: send no records, keep recording, ask in a day."""
+    """The kiosk is not enrolled under its stamp: send no records, keep recording, ask in a day."""
 
 
 class ContractBrokenError(ContactError):

@@ -87,27 +87,42 @@ def check_enrolled(kiosk: KnownKiosk) -> None:
         raise ProblemError(f"{kiosk.standing.value}-kiosk")
 
 
+async def note_stamped(
+    connection: AsyncConnection, kiosk_id: bytes, stamp_id: bytes, now: int
+) -> None:
+    """Keep that a kiosk is admitted under a stamp, unless it was so before."""
+    stamped = tables.stamped.c
+    before = select(stamped.since).where(stamped.kiosk_id == kiosk_id, stamped.stamp_id == stamp_id)
+    if await connection.scalar(before) is None:
+        await connection.execute(
+            insert(tables.stamped).values(kiosk_id=kiosk_id, stamp_id=stamp_id, since=now)
+        )
+
+
 async def check_log(connection: AsyncConnection, log_id: bytes, kiosk_id: bytes, now: int) -> None:
     """See that a log is this kiosk's; one not known yet becomes so.
 
-    So does that of another kiosk of its stamp: one that lost its identity and was approved anew
-    goes on with the log that is in its store.
+    So does that of a kiosk that had its stamp: one that lost its identity and was approved anew
+    goes on with the log that is in its store, and speaks from now on for whatever stamps that
+    kiosk had.
 
     Raises:
         ProblemError: foreign-log.
     """
-    log, kiosk = tables.log.c, tables.kiosk.c
+    log, kiosk, stamped = tables.log.c, tables.kiosk.c, tables.stamped.c
     owner = await connection.scalar(select(log.kiosk_id).where(log.log_id == log_id))
     if owner is None:
         await connection.execute(
             insert(tables.log).values(log_id=log_id, kiosk_id=kiosk_id, begun_at=now)
         )
     elif owner != kiosk_id:
-        stamps = await connection.scalars(
-            select(kiosk.stamp_id).where(kiosk.kiosk_id.in_([owner, kiosk_id]))
-        )
-        if len(set(stamps)) > 1:
+        stamp_id = await connection.scalar(select(kiosk.stamp_id).where(kiosk.kiosk_id == kiosk_id))
+        owners = await connection.scalars(select(stamped.stamp_id).where(stamped.kiosk_id == owner))
+        stamps = set(owners)
+        if stamp_id not in stamps:
             raise ProblemError("foreign-log")
+        for each in stamps:
+            await note_stamped(connection, kiosk_id, each, now)
         await connection.execute(
             update(tables.log).where(log.log_id == log_id).values(kiosk_id=kiosk_id)
         )

@@ -235,8 +235,17 @@ async def kiosk_approve(args: argparse.Namespace) -> str:
     """Approve a kiosk that is held."""
     kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
     async with _office(args) as office:
-        await enrolment.approve(office.engine, kiosk_id, _now())
-    return f"The kiosk {fingerprint(kiosk_id)} is enrolled."
+        others = await enrolment.approve(office.engine, kiosk_id, _now())
+    told = (
+        f"The kiosk {fingerprint(kiosk_id)} is enrolled. It asks again within a day, or at once"
+        " after its agent is restarted."
+    )
+    if not others:
+        return told
+    return (
+        f"{told}\nEnrolled under the same stamp: {', '.join(map(fingerprint, others))}."
+        " Revoke them if this one replaces them."
+    )
 
 
 async def kiosk_revoke(args: argparse.Namespace) -> str:

@@ -11,11 +11,16 @@ import secrets
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync_service.collector import tables
-from sync_service.collector.admission import STANDINGS, check_signature, read_message
+from sync_service.collector.admission import (
+    STANDINGS,
+    check_signature,
+    note_stamped,
+    read_message,
+)
 from sync_service.collector.database import writing
 from sync_service.collector.error import OfficeError, ProblemError
 from sync_service.collector.tables import KioskStanding
@@ -24,6 +29,9 @@ from sync_service.contract.wire import Enrolment, EnrolmentReply
 
 CODE_VALID_S: Final = 365 * 24 * 3600
 """How long an enrolment code is good, in seconds."""
+
+MAX_HELD: Final = 8
+"""How many kiosks of one stamp may be held at a time."""
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O or U
 _MISREAD: Final = str.maketrans("ILO", "110", "- ")
@@ -56,11 +64,12 @@ class Enrolments:
     async def enrol(self, body: bytes, now: int) -> bytes:
         """Take a signed enrolment and give the signed reply with the kiosk's standing.
 
-        A good code enrols the kiosk; without one it is held. A kiosk that is known keeps its
-        standing, except that a held one may come back with a good code.
+        A good code enrols the kiosk under its stamp; without one it is held. So is a kiosk that
+        is enrolled under another stamp, which it leaves, unless it was admitted under this one
+        before. A revoked kiosk stays so; a held one may come back with a good code.
 
         Raises:
-            ProblemError: the message is refused.
+            ProblemError: the message is refused, or too many kiosks of the stamp are held.
             BusyError: the database has no turn to give just now.
         """
         envelope, enrolment = read_message(body, Enrolment)
@@ -75,15 +84,30 @@ class Enrolments:
     ) -> KioskStanding:
         kiosk_id, stamp, kiosk = enrolment.key.kiosk_id, tables.stamp.c, tables.kiosk.c
         found = await connection.execute(
-            select(tables.stamp).where(stamp.stamp_id == enrolment.stamp_id).with_for_update()
+            select(tables.stamp)
+            .where(stamp.stamp_id == enrolment.stamp_id)
+            .with_for_update(key_share=True)  # whoever approves a kiosk of it need not wait
         )
         stamped = found.one_or_none()
         if stamped is None:
             raise ProblemError("unknown-stamp")
-        known = await connection.scalar(select(kiosk.standing).where(kiosk.kiosk_id == kiosk_id))
-        if known is not None and known != KioskStanding.HELD:
-            return KioskStanding(known)
-        held_because = await _fault_of_code(connection, stamped, enrolment.code, now)
+        asked = await connection.execute(
+            select(kiosk.standing, kiosk.stamp_id)
+            .where(kiosk.kiosk_id == kiosk_id)
+            .with_for_update()
+        )
+        known = asked.one_or_none()
+        if known is not None and (
+            known.standing == KioskStanding.REVOKED
+            or (known.standing == KioskStanding.ENROLLED and known.stamp_id == stamped.stamp_id)
+        ):
+            return KioskStanding(known.standing)
+        returns = await _was_admitted(connection, kiosk_id, stamped.stamp_id)
+        held_because = (
+            None if returns else await _fault_of_code(connection, stamped, enrolment.code, now)
+        )
+        if held_because is not None:
+            await _check_held(connection, kiosk_id, stamped.stamp_id)
         standing = KioskStanding.ENROLLED if held_because is None else KioskStanding.HELD
         columns = {
             "stamp_id": enrolment.stamp_id,
@@ -101,13 +125,44 @@ class Enrolments:
             await connection.execute(
                 update(tables.kiosk).where(kiosk.kiosk_id == kiosk_id).values(columns)
             )
-        if held_because is None:
+            if known.stamp_id != stamped.stamp_id:
+                seen = {"kiosk": fingerprint(kiosk_id), "standing": standing.value}
+                _log.info("kiosk came with another stamp", extra=seen)
+        if held_because is None and not returns:
+            await note_stamped(connection, kiosk_id, stamped.stamp_id, now)
             await connection.execute(
                 update(tables.stamp)
-                .where(stamp.stamp_id == enrolment.stamp_id)
+                .where(stamp.stamp_id == stamped.stamp_id)
                 .values(code_used_at=now)
             )
         return standing
+
+
+async def _was_admitted(connection: AsyncConnection, kiosk_id: bytes, stamp_id: bytes) -> bool:
+    """Whether a kiosk was admitted under a stamp before."""
+    stamped = tables.stamped.c
+    since = await connection.scalar(
+        select(stamped.since).where(stamped.kiosk_id == kiosk_id, stamped.stamp_id == stamp_id)
+    )
+    return since is not None
+
+
+async def _check_held(connection: AsyncConnection, kiosk_id: bytes, stamp_id: bytes) -> None:
+    """See that one more kiosk of a stamp may be held.
+
+    Raises:
+        ProblemError: too-many-held.
+    """
+    kiosk = tables.kiosk.c
+    others = await connection.scalar(
+        select(func.count()).where(
+            kiosk.stamp_id == stamp_id,
+            kiosk.standing == KioskStanding.HELD.value,
+            kiosk.kiosk_id != kiosk_id,
+        )
+    )
+    if (others or 0) >= MAX_HELD:
+        raise ProblemError("too-many-held")
 
 
 async def _fault_of_code(
@@ -119,10 +174,10 @@ async def _fault_of_code(
     if stamped.code_withdrawn_at is not None:
         return "its enrolment code was withdrawn"
     if stamped.code_used_at is not None:
-        kiosk = tables.kiosk.c
+        admitted = tables.stamped.c
         user = await connection.scalar(
-            select(kiosk.kiosk_id)
-            .where(kiosk.stamp_id == stamped.stamp_id, kiosk.enrolled_at == stamped.code_used_at)
+            select(admitted.kiosk_id)
+            .where(admitted.stamp_id == stamped.stamp_id, admitted.since == stamped.code_used_at)
             .limit(1)
         )
         by = f" by the kiosk {fingerprint(user)}" if user is not None else ""
@@ -150,12 +205,15 @@ def parse_fingerprint(text: str) -> bytes:
     return kiosk_id
 
 
-async def approve(engine: AsyncEngine, kiosk_id: bytes, now: int) -> None:
-    """Enrol a kiosk that is held.
+async def approve(engine: AsyncEngine, kiosk_id: bytes, now: int) -> list[bytes]:
+    """Enrol a kiosk that is held, under the stamp that it last asked with.
+
+    Gives the ids of the other kiosks that are enrolled under this stamp.
 
     Raises:
         OfficeError: it is not held.
     """
+    kiosk = tables.kiosk.c
     async with writing(engine) as connection:
         standing = await _standing(connection, kiosk_id)
         if standing is not KioskStanding.HELD:
@@ -164,9 +222,22 @@ async def approve(engine: AsyncEngine, kiosk_id: bytes, now: int) -> None:
             )
         await connection.execute(
             update(tables.kiosk)
-            .where(tables.kiosk.c.kiosk_id == kiosk_id)
+            .where(kiosk.kiosk_id == kiosk_id)
             .values(standing=KioskStanding.ENROLLED, held_because=None, enrolled_at=now)
         )
+        stamp_id = await connection.scalar(select(kiosk.stamp_id).where(kiosk.kiosk_id == kiosk_id))
+        assert stamp_id is not None
+        await note_stamped(connection, kiosk_id, stamp_id, now)
+        others = await connection.scalars(
+            select(kiosk.kiosk_id)
+            .where(
+                kiosk.stamp_id == stamp_id,
+                kiosk.standing == KioskStanding.ENROLLED.value,
+                kiosk.kiosk_id != kiosk_id,
+            )
+            .order_by(kiosk.enrolled_at)
+        )
+        return [*others]
 
 
 async def revoke(engine: AsyncEngine, kiosk_id: bytes, now: int) -> None:

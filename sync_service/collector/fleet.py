@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync_service.collector import tables
@@ -17,6 +17,7 @@ from sync_service.collector.admission import (
     read_message,
 )
 from sync_service.collector.database import reading, writing
+from sync_service.collector.error import ProblemError
 from sync_service.collector.tables import KioskStanding, Opening
 from sync_service.contract.chain import Head
 from sync_service.contract.publication import PublicationKind
@@ -39,7 +40,8 @@ class Fleet:
     async def hear(self, body: bytes, now: int) -> bytes:
         """Take a signed status in and give the signed reply; ``now`` is seconds since 1970.
 
-        A kiosk that is held or revoked hears that, and nothing else.
+        A kiosk that is held or revoked hears that, and nothing else. One that goes by another
+        stamp than it is known by has to enrol under that first.
 
         Raises:
             ProblemError: the message is refused.
@@ -54,6 +56,8 @@ class Fleet:
         offers: Sequence[Offer] = ()
         async with writing(self._engine) as connection:
             kiosk = await find_kiosk(connection, status.kiosk_id, lock=True)
+            if status.stamp_id != kiosk.stamp_id and kiosk.standing is not KioskStanding.REVOKED:
+                raise ProblemError("unknown-kiosk", "not under this stamp")
             await _note_kiosk(connection, status, now)
             if kiosk.standing is KioskStanding.ENROLLED:
                 await check_log(connection, status.log_id, status.kiosk_id, now)
@@ -110,7 +114,10 @@ class KioskLine:
 
 
 async def list_kiosks(engine: AsyncEngine) -> list[KioskLine]:
-    """All kiosks, and the stamps that no kiosk has come with yet, by site and name."""
+    """All kiosks, and the stamps that no kiosk has come with yet, by site and name.
+
+    Not the stamps that their kiosks have left for another.
+    """
     stamp, kiosk = tables.stamp.c, tables.kiosk.c
     query = (
         select(
@@ -125,6 +132,7 @@ async def list_kiosks(engine: AsyncEngine) -> list[KioskLine]:
             kiosk.software,
         )
         .join_from(tables.stamp, tables.kiosk, isouter=True)
+        .where(or_(kiosk.kiosk_id.is_not(None), ~tables.was_used))
         .order_by(stamp.site, stamp.name, kiosk.asked_at)
     )
     async with reading(engine) as connection:

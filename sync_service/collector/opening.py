@@ -82,15 +82,23 @@ _WAITING: Final = (
         *_place,
         tables.record.c.sealed,
         tables.record.c.received_at,
-        tables.stamp.c.stamp_id,
-        tables.stamp.c.site,
+        tables.log.c.kiosk_id,
     )
     .join_from(tables.record, tables.log, tables.record.c.log_id == tables.log.c.log_id)
-    .join(tables.kiosk)
-    .join(tables.stamp)
     .where(_is_waiting)
     .order_by(*_place)
     .limit(CHUNK)
+)
+# Where the stamps that kiosks were ever admitted under were assigned to, then or later.
+_SITES: Final = (
+    select(tables.stamped.c.kiosk_id, tables.publication.c.site)
+    .join_from(
+        tables.stamped,
+        tables.publication,
+        tables.stamped.c.stamp_id == tables.publication.c.stamp_id,
+    )
+    .where(tables.stamped.c.kiosk_id.in_(bindparam("kiosks", expanding=True)))
+    .distinct()
 )
 # Of two openers one waits here, so that neither writes what the other just did. SQLite, where
 # there is one writer anyhow, leaves the clause out.
@@ -276,13 +284,15 @@ class Opener:
         """What each waiting record is: rows to write, or the outcome that leaves it sealed."""
         unsealed = [self._unseal(row.sealed, row.log_id) for row in waiting]
         await self._load(connection, [each for each in unsealed if not isinstance(each, Opening)])
+        kiosks = {"kiosks": sorted({row.kiosk_id for row in waiting})}
+        sites = {tuple(row) for row in await connection.execute(_SITES, kiosks)}
         believed = _Believed(connection)
         found: dict[Place, _Row | Opening] = {}
         for row, record in zip(waiting, unsealed, strict=True):
             place = (row.log_id, row.branch, row.seq)
             if isinstance(record, Opening):
                 found[place] = record
-            elif (fault := self._fault(record, row.stamp_id, row.site)) is not None:
+            elif (fault := self._fault(record, row.kiosk_id, sites)) is not None:
                 found[place] = fault
             else:
                 columns = {
@@ -324,12 +334,16 @@ class Opener:
             connection, {record.replies for record in records if isinstance(record, Verdict)}
         )
 
-    def _fault(self, record: Record, stamp_id: bytes, site: str) -> Opening | None:
-        """Why a record of a kiosk so stamped can't be used, or None if it can."""
+    def _fault(
+        self, record: Record, kiosk_id: bytes, sites: Collection[tuple[bytes, str]]
+    ) -> Opening | None:
+        """Why a kiosk's record can't be used, or None if it can.
+
+        ``sites`` are kiosks, each with a site that a stamp of it was ever assigned to: there it
+        may have recorded, and nowhere else, under whichever stamp.
+        """
         assignment = self._assignments.get(record.assignment)
-        # A kiosk that was stamped anew for its site may bring records made under its former
-        # stamp, but no kiosk speaks for another's site.
-        if assignment is None or (assignment.stamp_id != stamp_id and assignment.site != site):
+        if assignment is None or (kiosk_id, assignment.site) not in sites:
             return Opening.UNKNOWN_ASSIGNMENT
         match record:
             case Response():

@@ -81,7 +81,8 @@ class Stamping:
         It hears of it at its next contact. Records that it made before keep their site.
 
         Raises:
-            OfficeError: there is no such kiosk or site, or the name is taken there.
+            OfficeError: there is no such kiosk or site, the kiosk has left for another stamp, or
+                the name is taken there.
         """
         stamp = tables.stamp.c
         async with writing(self.engine) as connection:
@@ -90,6 +91,7 @@ class Stamping:
             )
             if stamp_id is None:
                 raise OfficeError(f"no kiosk {name} was stamped for the site {site_code}")
+            await _refuse_left(connection, stamp_id, f"{name} at {site_code}")
             site = await find_site(connection, to_site)
             if site.code != site_code:
                 await _refuse_taken(connection, site.code, name)
@@ -107,6 +109,21 @@ async def _refuse_taken(connection: AsyncConnection, site: str, name: str) -> No
     )
     if taken is not None:
         raise OfficeError(f"a kiosk {name} was stamped for the site {site} before: name another")
+
+
+async def _refuse_left(connection: AsyncConnection, stamp_id: bytes, what: str) -> None:
+    kiosk = tables.kiosk.c
+    used = await connection.scalar(
+        select(tables.was_used).where(tables.stamp.c.stamp_id == stamp_id)
+    )
+    heir = await connection.scalar(
+        select(kiosk.kiosk_id).where(kiosk.stamp_id == stamp_id).limit(1)
+    )
+    if used and heir is None:
+        raise OfficeError(
+            f"the kiosk that was {what} goes by another stamp now:"
+            " see `regard-collector kiosk list`"
+        )
 
 
 def _signed(edition: Edition | None, what: str) -> bytes:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    exists,
 )
 
 metadata: Final = MetaData()
@@ -110,7 +111,7 @@ kiosk = Table(
     metadata,
     Column("kiosk_id", LargeBinary, primary_key=True),
     Column("public_key", LargeBinary, nullable=False),
-    Column("stamp_id", ForeignKey("stamp.stamp_id"), nullable=False),
+    Column("stamp_id", ForeignKey("stamp.stamp_id"), nullable=False),  # it last asked with
     Column("standing", Text, nullable=False),
     Column("held_because", Text),
     Column("asked_at", BigInteger, nullable=False),
@@ -126,6 +127,18 @@ kiosk = Table(
     Column("oldest_waiting", Text),
     Column("last_error", Text),
 )
+
+stamped = Table(
+    "stamped",
+    metadata,
+    # Every stamp that a kiosk was ever admitted under, and when it first was.
+    Column("kiosk_id", ForeignKey("kiosk.kiosk_id"), primary_key=True),
+    Column("stamp_id", ForeignKey("stamp.stamp_id"), primary_key=True),
+    Column("since", BigInteger, nullable=False),
+)
+
+was_used: Final = exists().where(stamped.c.stamp_id == stamp.c.stamp_id)
+"""Whether a kiosk was ever admitted under a stamp."""
 
 publication = Table(
     "publication",

@@ -214,7 +214,7 @@ class Status:
     ``head`` is the newest record of the log; ``settled_seq`` the newest that a receipt settled;
     ``oldest_held_seq`` the oldest still kept. ``depth`` is told in steps (`depth_step`),
     ``oldest_waiting`` by the day. ``publications`` gives the serial held of each kind.
-    ``last_error`` is a short code, never a text.
+    ``last_error`` is a short code, never a text. ``stamp_id`` says which stamp it goes by.
     """
 
     kiosk_id: bytes
@@ -231,6 +231,7 @@ class Status:
     uptime_h: int
     last_error: str | None
     publications: Mapping[PublicationKind, int]
+    stamp_id: bytes
 
     def encode(self) -> bytes:
         """The payload to sign."""
@@ -248,6 +249,7 @@ class Status:
             11: self.clock_at,
             12: self.uptime_h,
             14: {kind.value: serial for kind, serial in self.publications.items()},
+            15: self.stamp_id,
         }
         if self.oldest_waiting is not None:
             members[8] = self.oldest_waiting.isoformat()
@@ -278,6 +280,7 @@ class Status:
             uptime_h=fields.integer(12),
             last_error=fields.line(13, 64) if 13 in fields else None,
             publications=_parse_serials(fields.document(14)),
+            stamp_id=fields.octets(15, STAMP_ID_LENGTH),
         )
 
 
@@ -431,8 +434,12 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "revoked-kiosk": ProblemKind(HTTPStatus.FORBIDDEN, "The kiosk was revoked"),
     "foreign-log": ProblemKind(HTTPStatus.FORBIDDEN, "The log belongs to another kiosk"),
     "unknown-stamp": ProblemKind(HTTPStatus.FORBIDDEN, "No kiosk was stamped with this id"),
+    "too-many-held": ProblemKind(
+        HTTPStatus.FORBIDDEN, "Too many kiosks of the stamp wait for approval"
+    ),
     "not-found": ProblemKind(HTTPStatus.NOT_FOUND, "There is nothing under this address"),
     "wrong-method": ProblemKind(HTTPStatus.METHOD_NOT_ALLOWED, "The method does not fit here"),
+    "too-many-branches": ProblemKind(HTTPStatus.CONFLICT, "The log has forked too often"),
     "too-slow": ProblemKind(HTTPStatus.REQUEST_TIMEOUT, "The body took too long to arrive"),
     "too-large": ProblemKind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
     "wrong-media-type": ProblemKind(

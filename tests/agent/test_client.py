@@ -47,6 +47,7 @@ def status_of(caller):
         uptime_h=0,
         last_error=None,
         publications={},
+        stamp_id=caller.stamp.stamp_id,
     )
 
 
@@ -297,7 +298,7 @@ def test_a_reply_without_end_is_not_read_to_its_end(caller, collector):
 @pytest.mark.parametrize("code", SAYS_NOTHING_OF_SIZE)
 def test_every_problem_has_its_error(caller, collector, code):
     collector.instead = lambda _: collector.problem(code)
-    if code in ("unknown-kiosk", "held-kiosk", "revoked-kiosk"):
+    if code in ("unknown-kiosk", "held-kiosk", "revoked-kiosk", "too-many-held"):
         expected = NotAdmittedError
     elif PROBLEMS[code].status >= 500:
         expected = UnreachableError

@@ -139,6 +139,7 @@ def main() -> None:
                 uptime_h=100,
                 last_error=None,
                 publications={},
+                stamp_id=stamp.stamp_id,
             )
             collector.status(status)
 

@@ -135,6 +135,7 @@ class SimulatedKiosk:
             uptime_h=1,
             last_error=None,
             publications={},
+            stamp_id=self.stamp.stamp_id,
         )
         return replace(plain, **changes)
 

@@ -80,7 +80,9 @@ def test_the_fleet_is_kept_by_commands(rig, says, refuses, stamped):
     rig.enrol(kiosk.signed_enrolment(code="AAAA"))
     assert f"{name}  held: its enrolment code is not the one" in says("kiosk", "list", *here)
 
-    assert "is enrolled" in says("kiosk", "approve", name, *here)
+    said = says("kiosk", "approve", name, *here)
+    assert "is enrolled. It asks again within a day, or at once after its agent is" in said
+    assert "Revoke them" not in said
     assert "is not held" in refuses("kiosk", "approve", name, *here)
     rig.hear(kiosk.signed_status(depth=10, last_error="timed-out"), now=0)
     listed = says("kiosk", "list", *here)
@@ -91,6 +93,11 @@ def test_the_fleet_is_kept_by_commands(rig, says, refuses, stamped):
     assert "from its next contact" in says("kiosk", "move", "central", "desk-1", "surgery", *here)
     assert "already" in says("kiosk", "move", "surgery", "desk-1", "surgery", *here)
     assert "is withdrawn" in says("code", "withdraw", "surgery", "desk-1", *here)
+    kiosk.key = SigningKey(bytes(32))
+    kiosk.kiosk_id = kiosk.key.verifying_key.kiosk_id
+    rig.enrol(kiosk.signed_enrolment(code="AAAA"))
+    said = says("kiosk", "approve", fingerprint(kiosk.kiosk_id), *here)
+    assert f"under the same stamp: {name}. Revoke them if this one replaces them." in said
     assert "is revoked" in says("kiosk", "revoke", name, *here)
     assert "not a whole fingerprint" in refuses("kiosk", "revoke", "ABCD", *here)
 

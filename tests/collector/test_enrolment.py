@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sync_service.collector import tables
 from sync_service.collector.enrolment import (
     CODE_VALID_S,
+    MAX_HELD,
     approve,
     code_digest,
     new_code,
@@ -16,7 +17,12 @@ from sync_service.collector.enrolment import (
 from sync_service.collector.error import OfficeError
 from sync_service.collector.tables import KioskStanding
 from sync_service.contract.codec import encode
-from sync_service.contract.signing import Context, SigningKey, fingerprint
+from sync_service.contract.signing import (
+    Context,
+    SigningKey,
+    fingerprint,
+    generate_signing_key,
+)
 from sync_service.contract.wire import Standing
 
 
@@ -132,6 +138,97 @@ def test_a_held_kiosk_that_comes_back_with_a_good_code_is_enrolled(rig, kiosk):
 
     assert rig.enrol(kiosk.signed_enrolment()).standing == Standing.ENROLLED
     assert row_of(rig, kiosk).held_because is None
+
+
+def another(kiosk, stamp=None):
+    """Another kiosk, of the same stamp if none is given."""
+    another = kiosk.clone()
+    another.key = SigningKey(generate_signing_key())
+    another.kiosk_id = another.key.verifying_key.kiosk_id
+    another.stamp = stamp or kiosk.stamp
+    return another
+
+
+def held(rig, kiosk):
+    assert rig.enrol(kiosk.signed_enrolment(code="AAAA")).standing == Standing.HELD
+    return kiosk
+
+
+def test_so_many_kiosks_of_a_stamp_are_held_and_no_more(rig, kiosk):
+    waiting = [held(rig, another(kiosk)) for _ in range(MAX_HELD)]
+    one_more = kiosk.signed_enrolment(code="AAAA")
+
+    assert rig.problem(rig.collector.enrolments.enrol(one_more, 0)) == "too-many-held"
+    assert len(rig.read(select(tables.kiosk))) == MAX_HELD
+    again = waiting[0].signed_enrolment(code="AAAA")
+    assert rig.enrol(again).standing == Standing.HELD
+    held(rig, another(kiosk, rig.stamp()))
+    rig.run(revoke(rig.engine, waiting[0].kiosk_id, 0))
+    assert rig.enrol(one_more).standing == Standing.HELD
+    assert rig.enrol(kiosk.signed_enrolment()).standing == Standing.ENROLLED
+
+
+# Another stamp
+
+
+def restamp(rig, kiosk, site="surgery"):
+    kiosk.stamp = rig.stamp(site)
+    return kiosk
+
+
+def test_a_good_code_of_another_stamp_moves_the_kiosk_to_it(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment(), now=77)
+    former = kiosk.stamp
+    restamp(rig, kiosk)
+
+    assert rig.enrol(kiosk.signed_enrolment(), now=88).standing == Standing.ENROLLED
+
+    assert row_of(rig, kiosk).stamp_id == kiosk.stamp.stamp_id
+    had = rig.read(select(tables.stamped).order_by(tables.stamped.c.since))
+    assert [(row.stamp_id, row.since) for row in had] == [
+        (former.stamp_id, 77),
+        (kiosk.stamp.stamp_id, 88),
+    ]
+    stranger = another(kiosk)
+    assert rig.enrol(stranger.signed_enrolment()).standing == Standing.HELD
+    because = f"its enrolment code was used already by the kiosk {fingerprint(kiosk.kiosk_id)}"
+    assert row_of(rig, stranger).held_because == because
+
+
+def test_without_a_good_code_of_its_new_stamp_the_kiosk_is_held_until_it_is_approved(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment())
+    restamp(rig, kiosk)
+
+    assert rig.enrol(kiosk.signed_enrolment(code="AAAA")).standing == Standing.HELD
+    assert row_of(rig, kiosk).held_because == "its enrolment code is not the one of its stamp"
+    assert rig.problem(rig.collector.intake.take(kiosk.record().signed_batch(), 0)) == "held-kiosk"
+
+    assert rig.run(approve(rig.engine, kiosk.kiosk_id, 99)) == []
+    assert row_of(rig, kiosk).stamp_id == kiosk.stamp.stamp_id
+    assert rig.enrol(kiosk.signed_enrolment(code="AAAA")).standing == Standing.ENROLLED
+
+
+def test_a_stamp_that_admitted_a_kiosk_admits_it_again(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment())
+    former = kiosk.stamp
+    rig.enrol(restamp(rig, kiosk).signed_enrolment(code="AAAA"))
+    kiosk.stamp = former
+
+    assert rig.enrol(kiosk.signed_enrolment(code="AAAA")).standing == Standing.ENROLLED
+    assert row_of(rig, kiosk).stamp_id == former.stamp_id
+
+
+def test_a_revoked_kiosk_stays_revoked_under_any_stamp(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment())
+    rig.run(revoke(rig.engine, kiosk.kiosk_id, 99))
+    restamp(rig, kiosk)
+
+    assert rig.enrol(kiosk.signed_enrolment()).standing == Standing.REVOKED
+    assert rig.hear(kiosk.signed_status()).standing == Standing.REVOKED
+    [(used_at,)] = rig.read(
+        select(tables.stamp.c.code_used_at).where(tables.stamp.c.stamp_id == kiosk.stamp.stamp_id)
+    )
+    assert used_at is None
 
 
 def test_an_unknown_stamp_is_refused(rig, kiosk):

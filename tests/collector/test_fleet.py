@@ -81,6 +81,21 @@ def test_a_status_that_can_not_be_believed_is_refused(rig):
     assert rig.problem(rig.collector.fleet.hear(foreign, 0)) == "foreign-log"
 
 
+def test_a_kiosk_under_another_stamp_than_it_is_known_by_has_to_enrol_first(rig):
+    kiosk, other = rig.kiosk(), rig.kiosk()
+    forged = other.key.sign(Context.STATUS, kiosk.status(stamp_id=bytes(16)).encode())
+    assert rig.problem(rig.collector.fleet.hear(forged, 0)) == "bad-signature"
+    kiosk.stamp = rig.stamp("surgery", "door")
+
+    assert rig.problem(rig.collector.fleet.hear(kiosk.signed_status(), 0)) == "unknown-kiosk"
+    assert rig.read(select(tables.log)) == []
+
+    rig.enrol(kiosk.signed_enrolment())
+    reply = rig.hear(kiosk.signed_status())
+    assert reply.standing == Standing.ENROLLED
+    assert offered(reply) == [("keys", 1), ("assignment", 3), ("questionnaire", 1)]
+
+
 # What is wanted
 
 
@@ -266,6 +281,16 @@ def test_a_kiosk_that_is_moved_is_offered_what_its_new_site_has_whatever_the_ser
 
 
 # The list
+
+
+def test_a_stamp_that_its_kiosk_has_left_is_not_listed(rig):
+    kiosk = rig.kiosk()
+    kiosk.stamp = rig.stamp("surgery", "door")
+    rig.enrol(kiosk.signed_enrolment())
+
+    [line] = rig.run(list_kiosks(rig.engine))
+
+    assert (line.site, line.name, line.kiosk_id) == ("surgery", "door", kiosk.kiosk_id)
 
 
 def test_the_list_shows_every_kiosk_and_every_stamp_that_waits_for_one(rig):

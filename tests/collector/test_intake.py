@@ -1,14 +1,16 @@
 import asyncio
+import logging
 from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from sync_service.collector import tables
 from sync_service.collector.enrolment import approve, revoke
 from sync_service.collector.fleet import ask_again
+from sync_service.collector.intake import MAX_BRANCHES
 from sync_service.collector.tables import Opening
 from sync_service.contract.chain import Head, digest, first_link, link
 from sync_service.contract.codec import decode, encode
@@ -202,6 +204,54 @@ def test_a_kiosk_that_lost_its_identity_goes_on_with_its_log_once_it_is_approved
     assert rig.deliver(kiosk, 2).log_head == kiosk.head(3)
     assert rig.held(kiosk.log_id) == {0: [1, 2, 3]}
     assert rig.read(select(tables.log.c.kiosk_id)) == [(kiosk.kiosk_id,)]
+
+
+def test_a_log_that_passes_on_is_spoken_for_as_it_was(rig):
+    kiosk = rig.kiosk().record(3)
+    rig.deliver(kiosk, last_seq=1)
+    former = kiosk.stamp
+    kiosk.stamp = rig.stamp("surgery")
+    rig.enrol(kiosk.signed_enrolment())
+    kiosk.key = SigningKey(generate_signing_key())
+    kiosk.kiosk_id = kiosk.key.verifying_key.kiosk_id
+    rig.enrol(kiosk.signed_enrolment())
+    rig.run(approve(rig.engine, kiosk.kiosk_id, 0))
+
+    rig.deliver(kiosk, 2)
+
+    stamps = select(tables.stamped.c.stamp_id).where(tables.stamped.c.kiosk_id == kiosk.kiosk_id)
+    assert set(rig.read(stamps)) == {(former.stamp_id,), (kiosk.stamp.stamp_id,)}
+
+
+def test_a_log_has_so_many_branches_and_no_more(rig):
+    kiosk = rig.kiosk().record(1)
+    rig.deliver(kiosk)
+    [first] = rig.read(select(tables.branch))
+    others = range(1, MAX_BRANCHES - 1)
+    rig.write(
+        insert(tables.branch).values([{**first._asdict(), "branch": each} for each in others])
+    )
+    one_more, too_many = (kiosk.clone() for _ in range(2))
+    for clone in (one_more, too_many):
+        clone.sealed = []
+        clone.record(2)
+
+    assert rig.deliver(one_more).outcomes == (ACCEPTED,) * 2
+    assert rig.problem(rig.collector.intake.take(too_many.signed_batch(), 0)) == "too-many-branches"
+    assert rig.held(kiosk.log_id) == {0: [1], MAX_BRANCHES - 1: [1, 2]}
+    assert rig.deliver(kiosk.record(1)).outcomes == (DUPLICATE, ACCEPTED)
+
+
+def test_who_delivers_is_not_logged(rig, caplog):
+    caplog.set_level(logging.INFO)
+    kiosk = rig.kiosk().record(3)
+    caplog.clear()
+
+    rig.deliver(kiosk)
+
+    [line] = caplog.records
+    assert (line.message, line.accepted) == ("batch taken in", 3)
+    assert not hasattr(line, "kiosk")
 
 
 # Records refused one by one

@@ -10,6 +10,7 @@ from centre import (
     ASSIGNMENT,
     DAY,
     KEY,
+    KIOSK,
     LOG,
     MORNING,
     OTHER_KEY,
@@ -234,9 +235,19 @@ def test_a_kiosk_that_was_moved_speaks_for_either_site(centre):
 
 def test_a_kiosk_stamped_anew_for_its_site_may_bring_records_of_its_former_stamp(centre):
     centre.stamp(OTHER_STAMP)
+    centre.publish(2, replace(ASSIGNMENT, stamp_id=OTHER_STAMP))
     centre.write(update(tables.kiosk).values(stamp_id=OTHER_STAMP))
-    centre.hold(RESPONSE)
-    assert centre.open() == {Opening.OPENED: 1}
+    centre.write(update(tables.stamped).values(stamp_id=OTHER_STAMP))
+    centre.hold(RESPONSE, replace(RESPONSE, assignment=2))
+    assert centre.open() == {Opening.OPENED: 2}
+
+
+def test_a_kiosk_speaks_for_the_sites_of_every_stamp_it_was_admitted_under(centre):
+    centre.stamp(OTHER_STAMP, site="branch-library")
+    centre.publish(2, replace(ASSIGNMENT, stamp_id=OTHER_STAMP, site="branch-library"))
+    centre.admit(KIOSK, OTHER_STAMP)
+    centre.hold(RESPONSE, replace(RESPONSE, assignment=2))
+    assert centre.open() == {Opening.OPENED: 2}
 
 
 def test_each_key_opens_what_was_sealed_for_it(centre):

@@ -133,6 +133,17 @@ def test_a_kiosk_is_not_moved_onto_the_name_of_another(rig, tmp_path):
         rig.run(rig.stamping.move("central", "desk", "surgery", 9))
 
 
+def test_a_stamp_that_its_kiosk_has_left_moves_nobody(rig, stamped, tmp_path):
+    kiosk = stamped()
+    rig.enrol(kiosk.signed_enrolment())
+    kiosk.stamp = stamp(rig, tmp_path / "stamp", site="surgery", name="door")
+    rig.enrol(kiosk.signed_enrolment())
+
+    with pytest.raises(OfficeError, match="that was desk-1 at central goes by another stamp"):
+        rig.run(rig.stamping.move("central", "desk-1", "surgery", 9))
+    assert rig.run(rig.stamping.move("surgery", "door", "central", 9)).is_new
+
+
 def test_a_stamps_files_are_read_back_as_they_were(rig, tmp_path):
     made = stamp(rig, tmp_path / "stamp")
 

@@ -75,6 +75,7 @@ STATUS = Status(
     uptime_h=3,
     last_error="unreachable",
     publications={PublicationKind.KEYS: 1, PublicationKind.QUESTIONNAIRE: 4},
+    stamp_id=bytes(range(16)),
 )
 STATUS_REPLY = StatusReply(
     kiosk_id=KIOSK,

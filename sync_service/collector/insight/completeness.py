@@ -94,9 +94,11 @@ async def report_kiosks(
 ) -> list[KioskReport]:
     """All kiosks of which something is to be expected, by name. ``timezones`` are by site.
 
-    Not those that are revoked, nor stamps whose code was withdrawn before a kiosk came with it.
+    Not those that are revoked, nor stamps whose code was withdrawn before a kiosk came with it or
+    which their kiosks have left for another.
     """
     stays = await _stays(connection)
+    admissions = await _admissions(connection)
     stamp, kiosk = tables.stamp.c, tables.kiosk.c
     found = await connection.execute(
         select(
@@ -112,7 +114,7 @@ async def report_kiosks(
         .where(
             or_(
                 kiosk.standing != KioskStanding.REVOKED.value,
-                and_(kiosk.kiosk_id.is_(None), stamp.code_withdrawn_at.is_(None)),
+                and_(kiosk.kiosk_id.is_(None), stamp.code_withdrawn_at.is_(None), ~tables.was_used),
             )
         )
         .order_by(stamp.name, kiosk.asked_at)
@@ -124,7 +126,15 @@ async def report_kiosks(
             standing=None if row.standing is None else KioskStanding(row.standing),
             contact_on=_day(row.contact_at, timezones[row.site]),
             waiting_since=row.oldest_waiting and date.fromisoformat(row.oldest_waiting),
-            stays=stays[row.stamp_id],
+            stays=[
+                *(
+                    stay
+                    for stamp_id, until in admissions[row.kiosk_id]
+                    if stamp_id != row.stamp_id
+                    for stay in _cut(stays[stamp_id], until)
+                ),
+                *stays[row.stamp_id],
+            ],
         )
         for row in found
     ]
@@ -219,6 +229,34 @@ async def _stays(connection: AsyncConnection) -> Mapping[bytes, Sequence[Stay]]:
             before[-1] = replace(before[-1], until=since)
         before.append(Stay(site, since, None))
     return stays
+
+
+async def _admissions(
+    connection: AsyncConnection,
+) -> Mapping[bytes, Sequence[tuple[bytes, int | None]]]:
+    """The stamps that each kiosk was admitted under, in order, and until when it had each."""
+    stamped = tables.stamped.c
+    found = await connection.execute(
+        select(stamped.kiosk_id, stamped.stamp_id, stamped.since).order_by(stamped.since)
+    )
+    admissions: defaultdict[bytes, list[tuple[bytes, int | None]]] = defaultdict(list)
+    for kiosk_id, stamp_id, since in found:
+        before = admissions[kiosk_id]
+        if before:
+            before[-1] = (before[-1][0], since)
+        before.append((stamp_id, None))
+    return admissions
+
+
+def _cut(stays: Sequence[Stay], until: int | None) -> Sequence[Stay]:
+    """The stays, or parts of them, before a moment."""
+    if until is None:
+        return stays
+    return [
+        replace(stay, until=until if stay.until is None else min(stay.until, until))
+        for stay in stays
+        if stay.since < until
+    ]
 
 
 def _day(at: int | None, timezone: ZoneInfo) -> date | None:

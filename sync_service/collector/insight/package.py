@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync_service.collector import tables
@@ -202,5 +202,7 @@ _KIOSKS: Final = (
     )
     .join_from(tables.stamp, tables.site)
     .outerjoin(tables.kiosk)
+    # Of a stamp that its kiosks have left for another, nothing is to be heard any more.
+    .where(or_(tables.kiosk.c.kiosk_id.is_not(None), ~tables.was_used))
     .order_by(tables.stamp.c.site, tables.stamp.c.name, tables.kiosk.c.kiosk_id)
 )

@@ -81,6 +81,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kiosk_id"),
     )
     op.create_table(
+        "stamped",
+        sa.Column("kiosk_id", sa.LargeBinary(), nullable=False),
+        sa.Column("stamp_id", sa.LargeBinary(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["kiosk_id"], ["kiosk.kiosk_id"]),
+        sa.ForeignKeyConstraint(["stamp_id"], ["stamp.stamp_id"]),
+        sa.PrimaryKeyConstraint("kiosk_id", "stamp_id"),
+    )
+    op.create_table(
         "publication",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("serial", sa.BigInteger(), autoincrement=False, nullable=False),
