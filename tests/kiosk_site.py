@@ -8,7 +8,6 @@ from sync_service.contract.questionnaire import Questionnaire
 from sync_service.contract.record import decode_record
 from sync_service.outbox.database import StoreKey, open_store
 from sync_service.outbox.outbox import Outbox
-from sync_service.outbox.state import State
 
 KEY = StoreKey(bytes(range(32)))
 
