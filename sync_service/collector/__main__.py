@@ -167,7 +167,6 @@ def _add_running(group: Group) -> None:
         metavar="FILE",
         help="with --behind-proxy: the authority of the proxy's certificate, in PEM",
     )
-    _command(
     init.add_argument(
         "--database",
         default=DATABASE,
@@ -175,6 +174,7 @@ def _add_running(group: Group) -> None:
         help="an empty PostgreSQL database, as in postgresql+asyncpg://regard@/regard; without it,"
         " a file in the folder",
     )
+    _command(
         group,
         "serve",
         commands.serve,

@@ -99,8 +99,8 @@ async def init(args: argparse.Namespace) -> str:
             host=args.host or ("127.0.0.1" if args.behind_proxy else "0.0.0.0"),
             port=args.port or (_PROXIED_PORT if args.behind_proxy else port or _HTTPS_PORT),
             tls=not args.behind_proxy,
-        )
             database=args.database,
+        )
         centre = await found(args.folder, settings, _now(), args.authority)
     except ValueError as error:
         raise OfficeError(str(error)) from None
@@ -118,8 +118,8 @@ async def serve(args: argparse.Namespace) -> None:
     centre = Centre.read(args.folder)
     engine = open_engine(centre.database_url)
     try:
-        await migrate(engine)
         await check_begun(engine)
+        await migrate(engine)
         with stopping_by_signal() as stop:
             await serve_kiosks(centre, engine, stop)
     finally:
