@@ -37,8 +37,7 @@ bench: $(ready) ## Measure against a baseline of the same run: NAME=store or wir
 
 .PHONY: pages
 pages: $(ready) ## Take a picture of each page, at three widths, into build/pages
-	mkdir -p build/pages
-	PICTURES=build/pages .venv/bin/pytest --quiet -k picture tests/collector/pages
+	PYTHONPATH=tests .venv/bin/python tests/collector/pages/pictures.py build/pages
 
 .PHONY: clean-room
 clean-room: ## Prove demo and test in an empty Debian: SUITE=bookworm or trixie; RUN="check" for one

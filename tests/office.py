@@ -10,6 +10,7 @@ from datetime import date
 import uvicorn
 from argon2 import PasswordHasher
 from council import PUBLISHING, Council, at_noon
+from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
@@ -25,6 +26,26 @@ TODAY = date(2026, 11, 20)
 NOW = at_noon(TODAY)
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """A hasher whose work does not slow the tests."""
+
+OPEN = {
+    "overview": "/",
+    "site": "/sites/central",
+    "site with few answers": "/sites/st-just",
+    "site without a kiosk": "/sites/zennor",
+    "no such page": "/nowhere",
+}
+"""Pages that are shown where there is no account, by name."""
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def a_year() -> Council:
@@ -124,3 +145,18 @@ def serving(url: str, account: tuple[str, str] | None = None) -> Iterator[str]:
     finally:
         server[0].should_exit = True
         thread.join()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's browser, without a window and with a profile of its own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def open_details(page: Page) -> None:
+    """Open every table that is folded away."""
+    for summary in page.locator("summary").all():
+        summary.click()
