@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="export half-days that are not over too; only to try things out",
     )
+    _add_tokens(group)
     return parser
 
 
@@ -333,6 +334,22 @@ def _add_accounts(group: Group) -> None:
     )
     for command in (add, remove):
         command.add_argument("name", metavar="NAME", help="who signs in, as in: Morwenna")
+
+
+def _add_tokens(group: Group) -> None:
+    token = _noun(group, "token", "who may pull responses over HTTP")
+    add = _command(
+        token,
+        "add",
+        commands.token_add,
+        "make a token to pull with",
+        "Make a token for an analyst of the central team, who can then pull every response over"
+        " HTTP: see docs/pull.md. It is shown once.",
+    )
+    add.add_argument("name", metavar="NAME", help="who or what will use it, as in: ana-laptop")
+    _command(token, "list", commands.token_list, "list tokens, and the day each was last used")
+    revoke = _command(token, "revoke", commands.token_revoke, "let a token open nothing more")
+    revoke.add_argument("name", metavar="NAME", help="its name, as `token list` shows it")
 
 
 def _add_publishing(group: Group) -> None:

@@ -59,7 +59,8 @@ Take = Callable[[bytes, int], Awaitable[bytes]]
 class Collector:
     """What the routes lead to. ``clock`` gives seconds since 1970.
 
-    ``pages`` are the routes of the central team's pages, if they are served too.
+    ``pages`` are the routes of the central team's pages, ``pull`` those of its analysts' API, if
+    they are served too.
     """
 
     engine: AsyncEngine
@@ -67,6 +68,7 @@ class Collector:
     fleet: Fleet
     enrolments: Enrolments
     pages: Sequence[BaseRoute] = ()
+    pull: Sequence[BaseRoute] = ()
     body_deadline_s: float = BODY_DEADLINE_S
     clock: Callable[[], float] = time.time
 
@@ -81,6 +83,7 @@ class Collector:
                 Route("/healthz", self._healthz, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
                 *self.pages,
+                *self.pull,
             ],
             middleware=[Middleware(_LastResort)],
             exception_handlers={

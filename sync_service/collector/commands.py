@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from getpass import getpass
 from urllib.parse import urlsplit
 
@@ -30,6 +30,7 @@ from sync_service.collector.publishing import (
     read_questionnaire,
     read_replies,
 )
+from sync_service.collector.pull.tokens import Tokens
 from sync_service.collector.serving import serve as serve_kiosks
 from sync_service.collector.serving import stopping_by_signal
 from sync_service.collector.stamping import Stamping
@@ -374,6 +375,36 @@ async def export(args: argparse.Namespace) -> str:
     )
 
 
+async def token_add(args: argparse.Namespace) -> str:
+    """Make a token to pull with."""
+    async with _office(args) as office:
+        token = await Tokens(office.engine).add(args.name, _today())
+    return (
+        f"{token}\n"
+        f"This is the token {args.name}. It is shown this once, and lets its holder read every"
+        " response: hand it over as you would a key."
+    )
+
+
+async def token_list(args: argparse.Namespace) -> str:
+    """List tokens."""
+    async with _office(args) as office:
+        tokens = await Tokens(office.engine).list()
+    heads = ("name", "made", "last used", "revoked")
+    rows = [
+        (token.name, token.made_on, token.used_on or "-", token.revoked_on or "-")
+        for token in tokens
+    ]
+    return _aligned([heads, *rows])
+
+
+async def token_revoke(args: argparse.Namespace) -> str:
+    """Revoke a token."""
+    async with _office(args) as office:
+        await Tokens(office.engine).revoke(args.name, _today())
+    return f"The token {args.name} is revoked."
+
+
 async def _list(args: argparse.Namespace, table: Table) -> str:
     async with _office(args) as office:
         rows = await sites.list_rows(office.engine, table)
@@ -382,6 +413,10 @@ async def _list(args: argparse.Namespace, table: Table) -> str:
 
 def _now() -> int:
     return int(time.time())
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _read_password() -> str:

@@ -31,6 +31,8 @@ from sync_service.collector.keyring import Keyring
 from sync_service.collector.pages.lockout import Lockout
 from sync_service.collector.pages.routes import Pages
 from sync_service.collector.published import Published
+from sync_service.collector.pull.instalments import keep_closing
+from sync_service.collector.pull.routes import Pull
 from sync_service.contract.publication import Keys
 
 OPENER_PAUSE_S: Final = 5.0
@@ -77,6 +79,7 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
             lockout=Lockout(time.monotonic),
             behind_proxy=not settings.tls,
         ).routes(),
+        pull=Pull(engine, keyring.publishing_keys()).routes(),
     )
     context = _tls_context(centre) if settings.tls else None
     listening = _listen(settings.host, settings.port)
@@ -85,6 +88,7 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
         beside.create_task(_end_at(stop, server))
         if context is not None:
             beside.create_task(_keep_certificate(centre, context, stop))
+        beside.create_task(keep_closing(engine, stop))
         if settings.opening == "child":
             beside.create_task(keep_opening(centre.folder, stop))
         await server.serve(sockets=[listening])

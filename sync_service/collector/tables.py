@@ -234,6 +234,7 @@ def _of_record() -> list[Column[object] | ForeignKeyConstraint]:
         Column("latest_half_day", BigInteger, nullable=False),
         Column("received_day", Text, nullable=False),
         Column("unknown", Text),  # members of a later contract, as JSON
+        Column("instalment", BigInteger),  # in which the pull API hands it out; None: in none yet
         ForeignKeyConstraint(
             ["log_id", "branch", "seq"], ["record.log_id", "record.branch", "record.seq"]
         ),
@@ -257,6 +258,7 @@ response = Table(
     Column("skipped", Text, nullable=False),
 )
 Index("response_by_id", response.c.record_id, response.c.log_id, unique=True)
+Index("response_by_instalment", response.c.instalment, response.c.record_id)
 
 answer = Table(
     "answer",
@@ -282,6 +284,7 @@ verdict = Table(
     Column("fairness", SmallInteger, nullable=False),
 )
 Index("verdict_by_id", verdict.c.record_id, verdict.c.log_id, unique=True)
+Index("verdict_by_instalment", verdict.c.instalment, verdict.c.record_id)
 
 day = Table(
     "day",
@@ -292,6 +295,7 @@ day = Table(
     Column("sessions_begun", Integer, nullable=False),
 )
 Index("day_by_id", day.c.record_id, day.c.log_id, unique=True)
+Index("day_by_instalment", day.c.instalment, day.c.record_id)
 
 account = Table(
     "account",
@@ -308,4 +312,27 @@ sign_in = Table(
     Column("token_digest", LargeBinary, primary_key=True),
     Column("account", ForeignKey("account.name"), nullable=False),
     Column("begun_at", BigInteger, nullable=False),
+)
+
+# What the pull API hands out together. Number 0 holds nothing: all cursors begin after it.
+instalment = Table(
+    "instalment",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("tag", LargeBinary, nullable=False),  # random; tells it from another of its number
+    Column("closed_on", Text, nullable=False, unique=True),
+    # The half-days that its responses are from, ends included.
+    Column("first_half_day", BigInteger),
+    Column("last_half_day", BigInteger),
+    Column("told", Text),  # what else there was to tell when it was closed; of the newest only
+)
+
+pull_token = Table(
+    "pull_token",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("made_on", Text, nullable=False),
+    Column("used_on", Text),
+    Column("revoked_on", Text),
 )

@@ -30,6 +30,7 @@ from sync_service.collector.insight.package import (
     tell_kiosks,
     tell_package,
     tell_table,
+    tell_unopened,
 )
 from sync_service.collector.insight.rows import Catalogue, Raw, RowTable
 from sync_service.collector.insight.writers import ExportError, Files, Format, files_of
@@ -148,7 +149,7 @@ class _Folder:
             span,
             rules=self._rules,
             held_back=self.held_back,
-            outcomes=outcomes,
+            not_opened=tell_unopened(outcomes),
         )
         files.finish(about)
         replies = Published(Replies, publishing_keys)

@@ -97,12 +97,12 @@ def tell_about(
     *,
     rules: Sequence[str],
     held_back: int,
-    outcomes: Mapping[Opening, int],
+    not_opened: Mapping[str, int],
 ) -> dict[str, object]:
     """What is told about rows that are from ``span``.
 
-    ``kiosks`` is what `tell_kiosks` gave; ``held_back`` is how many records are opened, but not
-    over; ``outcomes`` are all records by what became of them.
+    ``kiosks`` is what `tell_kiosks` gave, ``not_opened`` what `tell_unopened` did; ``held_back`` is
+    how many records are opened, but not over.
     """
     last = span.dates and span.dates[1].isoformat()
     return {
@@ -119,11 +119,16 @@ def tell_about(
         ],
         "kiosks": [{**kiosk, "reported": has_reported(kiosk, last)} for kiosk in kiosks],
         "held_back": held_back,
-        "not_opened": {
-            outcome.name.lower(): outcomes.get(outcome, 0)
-            for outcome in Opening
-            if outcome is not Opening.OPENED
-        },
+        "not_opened": not_opened,
+    }
+
+
+def tell_unopened(outcomes: Mapping[Opening, int]) -> dict[str, int]:
+    """How many records are in no row, by what became of them; ``outcomes`` are all records."""
+    return {
+        outcome.name.lower(): outcomes.get(outcome, 0)
+        for outcome in Opening
+        if outcome is not Opening.OPENED
     }
 
 

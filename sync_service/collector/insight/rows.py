@@ -127,6 +127,7 @@ class Catalogue:
             (
                 record_id,
                 _,
+                _,
                 assignment,
                 earliest,
                 latest,
@@ -202,6 +203,7 @@ class Catalogue:
             (
                 record_id,
                 _,
+                _,
                 assignment,
                 earliest,
                 latest,
@@ -243,6 +245,7 @@ class Catalogue:
         def row(raw: Raw) -> list[Cell]:
             (
                 record_id,
+                _,
                 _,
                 assignment,
                 earliest,
@@ -382,6 +385,7 @@ def _of_record(source: Table) -> list[ColumnElement[Any]]:
     """The columns of an opened record that rows begin with."""
     return [
         source.c.record_id,
+        source.c.instalment,
         last_half_day(source).label("last_half_day"),
         source.c.assignment,
         source.c.earliest_half_day,
