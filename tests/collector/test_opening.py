@@ -74,6 +74,7 @@ def test_a_response_is_opened_into_its_response_and_its_answers(centre):
         "earliest_half_day": MORNING,
         "latest_half_day": MORNING,
         "received_day": "2026-03-14",
+        "instalment": None,
         "unknown": None,
         "questionnaire": 1,
         "language": "cy",
