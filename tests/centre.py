@@ -158,9 +158,9 @@ def seal(record, key=KEY, log_id=LOG):
 class Centre:
     """A centre's database, worked on in one loop."""
 
-    def __init__(self, path, runner):
+    def __init__(self, url, runner):
         self.run = runner.run
-        self.engine = open_engine(f"sqlite+aiosqlite:///{path}")
+        self.engine = open_engine(url)
         self.opener = Opener(self.engine, [KEY], [PUBLISHING.verifying_key], SECRET)
 
     def furnish(self):
@@ -295,23 +295,34 @@ class Centre:
         return {row["seq"]: Opening(row["opening"]) for row in rows}
 
 
+def furnish(url: str) -> None:
+    """Make a furnished centre in an empty database."""
+    with centre_at(url) as centre:
+        centre.furnish()
+
+
+@contextmanager
+def centre_at(url: str) -> Iterator[Centre]:
+    """A furnished centre in its database, until the end of the block."""
+    with asyncio.Runner() as runner:
+        centre = Centre(url, runner)
+        yield centre
+        runner.run(centre.engine.dispose())
+
+
 @cache
 def _furnished() -> bytes:
-    """The file of a furnished centre: migrated once, and copied for each test."""
-    with TemporaryDirectory() as folder, asyncio.Runner() as runner:
+    """The file of a furnished centre: made once, and copied for each that wants one."""
+    with TemporaryDirectory() as folder:
         path = Path(folder) / "collector.sqlite"
-        centre = Centre(path, runner)
-        centre.furnish()
-        runner.run(centre.engine.dispose())
+        furnish(f"sqlite+aiosqlite:///{path}")
         return path.read_bytes()
 
 
 @contextmanager
 def begun_centre(folder: Path) -> Iterator[Centre]:
-    """A furnished centre in a folder, until the end of the block."""
+    """A furnished centre in a folder, on SQLite, until the end of the block."""
     path = folder / "collector.sqlite"
     path.write_bytes(_furnished())
-    with asyncio.Runner() as runner:
-        centre = Centre(path, runner)
+    with centre_at(f"sqlite+aiosqlite:///{path}") as centre:
         yield centre
-        runner.run(centre.engine.dispose())

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from random import Random
 from typing import TypeVar
 
@@ -17,7 +16,7 @@ from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sync_service.collector import tables
-from sync_service.collector.database import migrate, open_engine, writing
+from sync_service.collector.database import open_engine, writing
 from sync_service.collector.insight.disclosure import Disclosure
 from sync_service.collector.insight.period import Month
 from sync_service.collector.publishing import DEFAULT_QUESTIONNAIRES, read_questionnaire
@@ -284,13 +283,12 @@ class Council:
         for _ in range(number):
             self._record(kiosk, received_on, opening)
 
-    def disclosing(self, folder: Path, question: Callable[[Disclosure], Awaitable[T]]) -> T:
-        """What the door says, asked once all of it is written into a database of its own."""
+    def disclosing(self, database: str, question: Callable[[Disclosure], Awaitable[T]]) -> T:
+        """What the door says, asked once all of it is written into an empty database."""
 
         async def ask() -> T:
-            engine = open_engine(f"sqlite+aiosqlite:///{folder / 'collector.db'}")
+            engine = open_engine(database)
             try:
-                await migrate(engine)
                 await self.write(engine)
                 return await question(Disclosure(engine, [PUBLISHING.verifying_key]))
             finally:

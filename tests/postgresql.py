@@ -23,45 +23,55 @@ class PostgreSQLError(Exception):
 
 
 class Cluster:
-    """A running server. ``folder`` holds its socket; nobody but its owner and root gets there."""
+    """A server and its databases, in a folder that only its owner and root may enter.
 
-    def __init__(self, folder: Path, server: subprocess.Popen[bytes]) -> None:
+    Only one that is ``durable`` waits for the disk.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
         self.folder = folder
-        self.server = server
+        self._durable = durable
         self._made = 0
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        make = ("initdb", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+        subprocess.run(
+            _command(*make, f"--username={OWNER}", f"--pgdata={folder / 'data'}"),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
 
     @classmethod
     @contextmanager
     def started(cls, *, durable: bool = False) -> Iterator[Self]:
-        """A new one. Only one that is ``durable`` waits for the disk."""
+        """A new one, until the end of the block."""
         folder = Path(tempfile.mkdtemp(prefix="regard-postgresql-"))
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres", "postgres")
-        data = folder / "data"
         try:
-            make = ("initdb", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-            subprocess.run(
-                _command(*make, f"--username={OWNER}", f"--pgdata={data}"),
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            settings = {"listen_addresses": "", "unix_socket_directories": folder}
-            if not durable:
-                settings |= {"fsync": "off", "full_page_writes": "off"}
-            options = [option for name, to in settings.items() for option in ("-c", f"{name}={to}")]
-            with (folder / "log").open("wb") as log:
-                server = subprocess.Popen(
-                    _command("postgres", "-D", data, *options), stdout=log, stderr=log
-                )
+            cluster = cls(folder, durable=durable)
+            cluster.start()
             try:
-                cluster = cls(folder, server)
-                asyncio.run(cluster._wait())
                 yield cluster
             finally:
-                server.send_signal(signal.SIGINT)  # whoever is still connected is sent away
-                server.wait()
+                cluster.stop()
         finally:
             shutil.rmtree(folder)
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        settings = {"listen_addresses": "", "unix_socket_directories": self.folder}
+        if not self._durable:
+            settings |= {"fsync": "off", "full_page_writes": "off"}
+        options = [option for name, to in settings.items() for option in ("-c", f"{name}={to}")]
+        with (self.folder / "log").open("wb") as log:
+            self._server = subprocess.Popen(
+                _command("postgres", "-D", self.folder / "data", *options), stdout=log, stderr=log
+            )
+        asyncio.run(self._wait())
+
+    def stop(self) -> None:
+        """Stop the server; whoever is still connected is sent away."""
+        self._server.send_signal(signal.SIGINT)
+        self._server.wait()
 
     def url(self, database: str) -> str:
         """How the collector opens one of its databases."""
@@ -97,7 +107,7 @@ class Cluster:
     async def _wait(self) -> None:
         """Wait until it answers."""
         async with asyncio.timeout(START_S):
-            while self.server.poll() is None:
+            while self._server.poll() is None:
                 try:
                     connection = await self.connect()
                 except (OSError, asyncpg.CannotConnectNowError):

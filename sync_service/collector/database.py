@@ -24,6 +24,7 @@ from sync_service.collector.error import BusyError, SchemaError
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _CONNECTIONS: Final = 8
+_CONNECT_TIMEOUT_S: Final = 10.0
 _WRITING: Final = "regard_writing"
 _PRIMARY_CODE: Final = 0xFF  # the rest of an SQLite error code says more of the same
 _BUSY_STATES: Final[Mapping[str, str]] = {
@@ -156,7 +157,7 @@ def _sqlite_arguments(busy_timeout_s: float) -> dict[str, Any]:
 
 def _postgresql_arguments(busy_timeout_s: float) -> dict[str, Any]:
     return {
-        "timeout": busy_timeout_s,
+        "timeout": _CONNECT_TIMEOUT_S,
         "server_settings": {
             "application_name": "regard-collector",
             "lock_timeout": f"{busy_timeout_s * 1000:.0f}",

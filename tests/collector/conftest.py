@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from centre import centre_at, furnish
+from grounds import PostgreSQL, SQLite
+from postgresql import Cluster
 from sqlalchemy import select
 
 from sync_service.collector import sites, tables
 from sync_service.collector.app import Collector
 from sync_service.collector.config import Centre, CollectorSettings
-from sync_service.collector.database import open_engine, reading, writing
+from sync_service.collector.database import migrate, open_engine, reading, writing
 from sync_service.collector.enrolment import Enrolments
 from sync_service.collector.error import ProblemError
 from sync_service.collector.fleet import Fleet
@@ -268,11 +271,83 @@ class Rig:
 
 
 @pytest.fixture(scope="session")
-def founded(tmp_path_factory):
+def cluster():
+    with Cluster.started() as cluster:
+        yield cluster
+
+
+def pytest_generate_tests(metafunc):
+    """Run what needs a database on each kind, unless it is about SQLite's file alone."""
+    if "ground" in metafunc.fixturenames:
+        alone = metafunc.definition.get_closest_marker("sqlite_alone")
+        kinds = ["sqlite"] if alone else ["sqlite", "postgresql"]
+        metafunc.parametrize("ground", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def ground(request, tmp_path_factory):
+    """What makes databases, of each kind in turn; they last until all tests are over."""
+    if request.param == "sqlite":
+        yield SQLite(tmp_path_factory.mktemp("databases"))
+    else:
+        ground = PostgreSQL(request.getfixturevalue("cluster"))
+        yield ground
+        ground.clear()
+
+
+@pytest.fixture
+def databases(ground, tmp_path):
+    """What makes databases for one test."""
+    databases = ground.apart(tmp_path)
+    yield databases
+    databases.clear()
+
+
+@pytest.fixture(scope="session")
+def migrated(ground):
+    """The URL of a database with the newest schema and nothing in it, to be copied."""
+    url = ground.empty()
+
+    async def make():
+        engine = open_engine(url)
+        await migrate(engine)
+        await engine.dispose()
+
+    asyncio.run(make())
+    return url
+
+
+@pytest.fixture
+def database(migrated, databases):
+    """The URL of a database of one's own, with the newest schema and nothing in it."""
+    return databases.copy(migrated)
+
+
+@pytest.fixture(scope="session")
+def furnished(ground):
+    """The URL of a small centre's database, to be copied."""
+    url = ground.empty()
+    furnish(url)
+    return url
+
+
+@pytest.fixture
+def centre(furnished, databases):
+    """A small centre with one kiosk."""
+    with centre_at(databases.copy(furnished)) as centre:
+        yield centre
+
+
+@pytest.fixture(scope="session")
+def founded(ground, tmp_path_factory):
     """A collector as `init` leaves it, with two sites. Copy it; don't touch it."""
     folder = tmp_path_factory.mktemp("founded") / "collector"
     settings = CollectorSettings(
-        address="https://localhost:8443", names=("localhost", "127.0.0.1"), host="127.0.0.1", port=0
+        address="https://localhost:8443",
+        names=("localhost", "127.0.0.1"),
+        host="127.0.0.1",
+        port=0,
+        database=ground.setting,
     )
 
     async def make():
@@ -312,9 +387,10 @@ def runner():
 
 
 @pytest.fixture
-def rig(founded, tmp_path, runner):
+def rig(founded, databases, tmp_path, runner):
     folder = tmp_path / "collector"
     shutil.copytree(founded, folder)
+    databases.copy_of_centre(folder)
     rig = Rig(folder, runner)
     yield rig
     runner.run(rig.engine.dispose())

@@ -10,6 +10,8 @@ import sys
 import httpx
 import pytest
 
+pytestmark = pytest.mark.sqlite_alone
+
 PASSWORD = "three quiet words"
 
 

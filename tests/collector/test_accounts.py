@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from sync_service.collector import tables
 from sync_service.collector.accounts import SIGN_IN_S, Account, Accounts
-from sync_service.collector.database import migrate, open_engine, reading
+from sync_service.collector.database import open_engine, reading
 from sync_service.collector.error import OfficeError
 
 NOW = 1_795_000_000
@@ -26,9 +26,8 @@ class CountingHasher(PasswordHasher):
 
 
 @pytest.fixture
-def engine(tmp_path, runner):
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'collector.db'}")
-    runner.run(migrate(engine))
+def engine(database, runner):
+    engine = open_engine(database)
     yield engine
     runner.run(engine.dispose())
 
@@ -63,6 +62,7 @@ def test_a_password_is_right_in_whichever_form_it_was_typed(accounts, runner):
     assert runner.run(accounts.sign_in("Morwenna", "cafe\u0301 au lait, grand", NOW))
 
 
+@pytest.mark.sqlite_alone
 def test_neither_password_nor_token_stands_in_the_database(accounts, engine, tmp_path, runner):
     runner.run(accounts.add("Morwenna", PASSWORD, NOW))
     token = runner.run(accounts.sign_in("Morwenna", PASSWORD, NOW))

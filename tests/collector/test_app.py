@@ -353,7 +353,8 @@ def test_a_busy_database_asks_for_a_little_patience(rig, http):
     kiosk = rig.kiosk().record()
 
     async def deliver_while_another_writes(client, _port):
-        async with writing(rig.engine):
+        async with writing(rig.engine) as connection:
+            await connection.execute(select(tables.kiosk).with_for_update())
             refused = await client.post(BATCHES_PATH, content=kiosk.signed_batch(), headers=HEADERS)
             health = await client.get("/healthz")
         taken = await client.post(BATCHES_PATH, content=kiosk.signed_batch(), headers=HEADERS)

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from sync_service.collector.__main__ import main
+from sync_service.collector.config import DATABASE
 from sync_service.collector.publishing import DEFAULT_QUESTIONNAIRES
 from sync_service.contract.signing import SigningKey, fingerprint
 from sync_service.settings import read_stamp
@@ -176,12 +177,26 @@ def test_a_missing_key_is_named(rig, refuses):
     assert "publishing.key: can't be read" in said
 
 
+@pytest.mark.sqlite_alone
 def test_a_database_that_is_none_is_said_to_be_none(rig, refuses):
     (rig.centre.folder / "collector.db").write_bytes(b"no database" * 1000)
 
     said = refuses("kiosk", "list", "--folder", rig.centre.folder)
 
     assert said.startswith("The database can't be used: ")
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.sqlite_alone
+def test_a_database_that_can_not_be_reached_is_said_in_a_line(rig, refuses, tmp_path):
+    settings = rig.centre.folder / "collector.toml"
+    away = f"postgresql+asyncpg://regard:secret@/regard?host={tmp_path / 'nowhere'}"
+    settings.write_text(settings.read_text().replace(DATABASE, away))
+
+    said = refuses("kiosk", "list", "--folder", rig.centre.folder)
+
+    assert said.startswith("the database can't be reached: ")
+    assert "secret" not in said
     assert len(said.splitlines()) == 1
 
 

@@ -1,13 +1,19 @@
 import asyncio
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
+from alembic.script import ScriptDirectory
+from postgresql import Cluster
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from sync_service.collector import tables
+from sync_service.collector import database, tables
 from sync_service.collector.database import (
+    check_begun,
     check_schema,
     migrate,
     open_engine,
@@ -19,19 +25,40 @@ from sync_service.collector.error import BusyError, SchemaError
 PLACE = {"code": "W06000015", "name": "Cardiff"}
 
 
+MIGRATIONS = Path(database.__file__).parent / "migrations"
+VERSIONS = [
+    script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions("base", "heads")
+]
+
+
 @pytest.fixture
-def engine(tmp_path, runner):
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'collector.db'}")
+def url(databases):
+    return databases.empty()
+
+
+@pytest.fixture
+def engine(url, runner):
+    engine = open_engine(url)
     yield engine
     runner.run(engine.dispose())
 
 
 @pytest.fixture
-def impatient(tmp_path, engine, runner):
+def impatient(url, engine, runner):
     """Another engine on the same database, that does not wait."""
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'collector.db'}", busy_timeout_s=0.01)
+    engine = open_engine(url, busy_timeout_s=0.01)
     yield engine
     runner.run(engine.dispose())
+
+
+@pytest.fixture
+def on_postgresql(cluster, runner):
+    """An engine on a PostgreSQL database."""
+    name = cluster.create()
+    engine = open_engine(cluster.url(name))
+    yield engine
+    runner.run(engine.dispose())
+    cluster.drop(name)
 
 
 async def places(engine):
@@ -39,17 +66,56 @@ async def places(engine):
         return (await connection.execute(select(tables.place.c.code))).scalars().all()
 
 
-def test_the_tables_and_the_migrations_agree(engine, runner):
-    async def difference():
-        await migrate(engine)
-        async with reading(engine) as connection:
-            return await connection.run_sync(
-                lambda connection: compare_metadata(
-                    MigrationContext.configure(connection), tables.metadata
-                )
+async def difference(engine):
+    """What the tables in the database differ by from those of this version."""
+    async with reading(engine) as connection:
+        return await connection.run_sync(
+            lambda connection: compare_metadata(
+                MigrationContext.configure(connection), tables.metadata
             )
+        )
 
-    assert runner.run(difference()) == []
+
+def test_the_tables_and_the_migrations_agree(engine, runner):
+    runner.run(migrate(engine))
+    assert runner.run(difference(engine)) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_version_that_ever_was_is_brought_up_to_date(engine, runner, version):
+    def make(connection):
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+
+    async def make_and_migrate():
+        async with writing(engine) as connection:
+            await connection.run_sync(make)
+            await connection.execute(insert(tables.place).values(PLACE))
+        await migrate(engine)
+        await check_schema(engine)
+        return await difference(engine), await places(engine)
+
+    assert runner.run(make_and_migrate()) == ([], [PLACE["code"]])
+
+
+def test_collectors_that_start_at_once_migrate_once(engine, url, runner):
+    other = open_engine(url)
+
+    async def both():
+        await asyncio.gather(migrate(engine), migrate(other))
+        await check_schema(other)
+        await other.dispose()
+
+    runner.run(both())
+
+
+def test_an_empty_database_is_not_begun_by_serving(engine, runner):
+    with pytest.raises(SchemaError, match="bring it back from a backup"):
+        runner.run(check_begun(engine))
+    runner.run(migrate(engine))
+    runner.run(check_begun(engine))
 
 
 def test_migrating_twice_changes_nothing(engine, runner):
@@ -81,6 +147,7 @@ def test_a_newer_schema_is_refused_and_left_alone(engine, runner):
             runner.run(opening(engine))
 
 
+@pytest.mark.sqlite_alone
 def test_what_is_committed_is_on_the_disk_and_references_hold(engine, runner):
     async def pragmas():
         async with reading(engine) as connection:
@@ -91,6 +158,20 @@ def test_what_is_committed_is_on_the_disk_and_references_hold(engine, runner):
 
     full, on = 2, 1
     assert runner.run(pragmas()) == ["wal", full, on]
+
+
+def test_what_is_committed_is_on_the_disk_whatever_postgresql_was_told_before(
+    on_postgresql, runner
+):
+    async def setting():
+        name = on_postgresql.url.database
+        async with writing(on_postgresql) as connection:
+            await connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+        await on_postgresql.dispose()
+        async with reading(on_postgresql) as connection:
+            return await connection.scalar(text("SHOW synchronous_commit"))
+
+    assert runner.run(setting()) == "on"
 
 
 def test_an_error_undoes_the_whole_transaction(engine, runner):
@@ -109,16 +190,80 @@ def test_an_error_undoes_the_whole_transaction(engine, runner):
 
 
 def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(engine, impatient, runner):
+    async def change(connection):
+        await connection.execute(update(tables.place).values(name="Caerdydd"))
+
     async def write_while_another_writes():
         await migrate(engine)
-        async with writing(engine):
-            async with reading(impatient):
-                pass  # readers wait for nobody
-            async with writing(impatient):
-                pass
+        async with writing(engine) as connection:
+            await connection.execute(insert(tables.place).values(PLACE))
+        async with writing(engine) as connection:
+            await change(connection)
+            assert await places(impatient) == [PLACE["code"]]  # readers wait for nobody
+            async with writing(impatient) as other:
+                await change(other)
 
     with pytest.raises(BusyError, match="another writer"):
         runner.run(write_while_another_writes())
+
+
+def test_a_reader_sees_the_database_as_it_was_at_its_first_look(engine, runner):
+    async def look_twice():
+        await migrate(engine)
+        async with reading(engine) as connection:
+            before = (await connection.execute(select(tables.place))).all()
+            async with writing(engine) as other:
+                await other.execute(insert(tables.place).values(PLACE))
+            after = (await connection.execute(select(tables.place))).all()
+        return before, after, await places(engine)
+
+    assert runner.run(look_twice()) == ([], [], [PLACE["code"]])
+
+
+def test_a_reader_on_postgresql_can_not_write(on_postgresql, runner):
+    async def write():
+        await migrate(on_postgresql)
+        async with reading(on_postgresql) as connection:
+            await connection.execute(insert(tables.place).values(PLACE))
+
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        runner.run(write())
+    assert runner.run(places(on_postgresql)) == []
+
+
+def test_a_postgresql_that_goes_away_is_busy_until_it_is_back(runner):
+    async def ask(engine):
+        async with reading(engine) as connection:
+            return await connection.scalar(select(1))
+
+    with Cluster.started() as cluster:
+        engine = open_engine(cluster.url("postgres"))
+        assert runner.run(ask(engine)) == 1
+        cluster.stop()
+        for _ in range(2):
+            with pytest.raises(BusyError, match=r"lost|reached|shut down"):
+                runner.run(ask(engine))
+        cluster.start()
+        assert runner.run(ask(engine)) == 1
+        runner.run(engine.dispose())
+
+
+def test_a_writer_whose_connection_is_cut_has_written_nothing(on_postgresql, runner):
+    async def write_and_be_cut():
+        await migrate(on_postgresql)
+        async with writing(on_postgresql) as connection:
+            await connection.execute(insert(tables.place).values(PLACE))
+            async with writing(on_postgresql) as other:
+                await other.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE state = 'idle in transaction'"
+                    )
+                )
+
+    with pytest.raises(BusyError, match=r"lost|shut down"):
+        runner.run(write_and_be_cut())
+    assert runner.run(places(on_postgresql)) == []
 
 
 def test_whoever_waits_too_long_for_a_connection_is_told_that_the_database_is_busy(
@@ -148,9 +293,10 @@ def test_whoever_waits_too_long_for_a_connection_is_told_that_the_database_is_bu
     assert isinstance(error, BusyError)
 
 
-def test_two_writers_take_turns_and_neither_is_lost(engine, runner):
+def test_writers_that_lock_the_same_row_take_turns_and_none_is_lost(engine, runner):
     async def write(code):
         async with writing(engine) as connection:
+            await connection.execute(select(tables.organisation).with_for_update())
             before = len((await connection.execute(select(tables.place))).all())
             await asyncio.sleep(0)
             await connection.execute(
@@ -159,6 +305,8 @@ def test_two_writers_take_turns_and_neither_is_lost(engine, runner):
 
     async def write_all():
         await migrate(engine)
+        async with writing(engine) as connection:
+            await connection.execute(insert(tables.organisation).values(code="x", name="X"))
         await asyncio.gather(*(write(code) for code in range(12)))
         return await places(engine)
 

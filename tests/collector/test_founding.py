@@ -18,6 +18,8 @@ from sync_service.collector.keyring import Keyring
 from sync_service.contract.sealing import OpeningKey
 from sync_service.settings import SettingsError
 
+pytestmark = pytest.mark.sqlite_alone
+
 SETTINGS = CollectorSettings(
     address="https://collector.example:8443", names=("collector.example", "192.0.2.7", "::1")
 )
@@ -66,6 +68,23 @@ def test_a_collector_is_made_in_an_empty_folder_but_not_under_ones_feet(tmp_path
     monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(OfficeError, match="is in use already"):
         make(Path())
+
+
+def test_a_database_on_postgresql_is_founded_in_once(cluster, tmp_path):
+    name = cluster.create()
+    settings = msgspec.structs.replace(SETTINGS, database=cluster.url(name))
+
+    centre = make(tmp_path / "one", settings)
+    with pytest.raises(OfficeError, match="in use by a collector already"):
+        make(tmp_path / "two", settings)
+
+    assert Centre.read(tmp_path / "one") == centre
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    cluster.drop(name)
+
+
+def test_the_settings_are_for_their_owner_alone_as_a_password_may_be_in_them(copy):
+    assert stat.S_IMODE((copy / "collector.toml").stat().st_mode) == 0o600
 
 
 def test_private_keys_are_for_their_owner_alone_and_never_in_the_database(copy):

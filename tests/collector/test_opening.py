@@ -21,7 +21,6 @@ from centre import (
     SECRET,
     UNSYNCED,
     VERDICT,
-    begun_centre,
     seal,
 )
 from hypothesis import given
@@ -51,12 +50,6 @@ from sync_service.contract.record import (
 )
 from sync_service.contract.signing import SigningKey
 from sync_service.logs import LineFormatter
-
-
-@pytest.fixture
-def centre(tmp_path):
-    with begun_centre(tmp_path) as centre:
-        yield centre
 
 
 def test_a_response_is_opened_into_its_response_and_its_answers(centre):
@@ -328,6 +321,7 @@ def test_two_openers_at_once_open_each_record_once(centre):
     assert centre.read(select(func.count()).select_from(tables.response))[0]["count_1"] == 700
 
 
+@pytest.mark.sqlite_alone
 def test_opening_that_is_cut_off_while_it_writes_is_as_if_it_had_not_begun(centre):
     """The last statement of the transaction fails, as if the power had."""
     centre.hold(RESPONSE, RESPONSE)
@@ -500,6 +494,7 @@ def test_no_unknown_members_are_no_json():
     assert unknown_members({}) is None
 
 
+@pytest.mark.sqlite_alone
 def test_the_waiting_records_are_found_by_their_index(centre):
     """However many were opened before; the statement that opening sends is the one explained."""
     sent = []

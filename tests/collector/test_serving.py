@@ -108,6 +108,7 @@ def test_what_a_kiosk_delivers_over_tls_is_opened_and_exported(rig, stamped, tmp
     assert minutes == [*range(20)]
 
 
+@pytest.mark.sqlite_alone
 def test_another_authority_does_not_vouch_for_the_collector(rig, tmp_path):
     with serving(rig.centre.folder) as (process, port):
         with (
@@ -118,6 +119,7 @@ def test_another_authority_does_not_vouch_for_the_collector(rig, tmp_path):
         end(process)
 
 
+@pytest.mark.sqlite_alone
 def test_an_opener_never_outlives_a_server_that_was_killed(rig):
     with serving(rig.centre.folder) as (process, _port):
         [opener] = until(lambda: children(process.pid))
@@ -125,6 +127,7 @@ def test_an_opener_never_outlives_a_server_that_was_killed(rig):
         until(lambda: not alive(opener))
 
 
+@pytest.mark.sqlite_alone
 def test_an_opener_that_dies_is_started_again(rig):
     async def kill_the_first():
         stop = asyncio.Event()
@@ -150,6 +153,7 @@ def test_an_opener_that_dies_is_started_again(rig):
     assert not alive(second)
 
 
+@pytest.mark.sqlite_alone
 def test_an_opener_that_follows_ends_by_a_signal(rig):
     rig.deliver(rig.kiosk().record(3))
 
@@ -158,6 +162,7 @@ def test_an_opener_that_follows_ends_by_a_signal(rig):
         end(process)
 
 
+@pytest.mark.sqlite_alone
 def test_a_port_that_is_taken_is_named(rig):
     async def serve_twice():
         async with rig.serving() as port:

@@ -3,7 +3,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
-from centre import ASSIGNMENT, KIOSK, OTHER_STAMP, STAMP, STAMPED_AT, begun_centre
+from centre import ASSIGNMENT, KIOSK, OTHER_STAMP, STAMP, STAMPED_AT
 from sqlalchemy import update
 
 from sync_service.collector import tables
@@ -16,12 +16,6 @@ LONDON = ZoneInfo("Europe/London")
 DAY_S = 86_400
 MOVED_AT = STAMPED_AT + 10 * DAY_S
 CENTRAL, BRANCH = "central-library", "branch-library"
-
-
-@pytest.fixture
-def centre(tmp_path):
-    with begun_centre(tmp_path) as centre:
-        yield centre
 
 
 @pytest.fixture

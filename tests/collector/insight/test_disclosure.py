@@ -2,7 +2,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
-from pathlib import Path
 
 import pytest
 from council import Council, Kiosk
@@ -30,12 +29,12 @@ def kiosk(council: Council) -> Kiosk:
     return council.kiosk(council.site("central", "Central Library"), contact_on=TODAY)
 
 
-def overview(council: Council, folder: Path, today: date = TODAY) -> Overview:
-    return council.disclosing(folder, lambda door: door.overview(today))
+def overview(council: Council, database: str, today: date = TODAY) -> Overview:
+    return council.disclosing(database, lambda door: door.overview(today))
 
 
-def figures(council: Council, folder: Path, today: date = TODAY) -> Figures:
-    [(_, found)] = overview(council, folder, today).sites
+def figures(council: Council, database: str, today: date = TODAY) -> Figures:
+    [(_, found)] = overview(council, database, today).sites
     return found
 
 
@@ -82,25 +81,25 @@ def test_a_share_and_its_interval_come_from_the_rounded_counts() -> None:
 
 
 def test_ten_answers_are_shown_and_nine_are_not(
-    council: Council, kiosk: Kiosk, tmp_path: Path
+    council: Council, kiosk: Kiosk, database: str
 ) -> None:
     answer(council, kiosk, 9, 9, OCTOBER.start)
     small = council.kiosk(council.site("north", "North Library"), contact_on=TODAY)
     answer(council, small, 10, 8, OCTOBER.start)
-    (_, nine), (_, ten) = overview(council, tmp_path).sites
+    (_, nine), (_, ten) = overview(council, database).sites
     assert nine.by_name("dignity")[1] is Unshown.TOO_FEW
     assert ten.by_name("dignity")[1] == Share(10, 10, 1)
 
 
 def test_the_overview_is_of_the_last_month_that_is_shown(
-    council: Council, kiosk: Kiosk, tmp_path: Path
+    council: Council, kiosk: Kiosk, database: str
 ) -> None:
-    shown = overview(council, tmp_path, date(2026, 11, 7))
+    shown = overview(council, database, date(2026, 11, 7))
     assert (shown.period, shown.released_on) == (Month(2026, 9), date(2026, 10, 8))
 
 
 def test_a_period_that_is_not_over_is_not_shown(
-    council: Council, kiosk: Kiosk, tmp_path: Path
+    council: Council, kiosk: Kiosk, database: str
 ) -> None:
     async def look(door: Disclosure) -> None:
         for period in (Month(2026, 11), Quarter(2026, 4)):
@@ -108,10 +107,10 @@ def test_a_period_that_is_not_over_is_not_shown(
                 await door.overview(TODAY, period)
         assert (await door.overview(TODAY, Quarter(2026, 3))).period == Quarter(2026, 3)
 
-    council.disclosing(tmp_path, look)
+    council.disclosing(database, look)
 
 
-def test_what_a_late_kiosk_brings_is_seen_ten_at_a_time(council: Council, tmp_path: Path) -> None:
+def test_what_a_late_kiosk_brings_is_seen_ten_at_a_time(council: Council, database: str) -> None:
     late = council.kiosk(council.site("central", "Central Library"), contact_on=TODAY)
     answer(council, late, 30, 20, date(2026, 7, 14))
     for _ in range(9):
@@ -124,7 +123,7 @@ def test_what_a_late_kiosk_brings_is_seen_ten_at_a_time(council: Council, tmp_pa
         found = [(await door.overview(day, july)).sites[0][1] for day in days]
         return [each.by_name("dignity")[1] for each in found]
 
-    assert council.disclosing(tmp_path, releases) == [
+    assert council.disclosing(database, releases) == [
         Share(30, 20, 1),
         Share(30, 20, 1),
         Share(40, 20, 2),
@@ -132,7 +131,7 @@ def test_what_a_late_kiosk_brings_is_seen_ten_at_a_time(council: Council, tmp_pa
 
 
 def test_nothing_changes_between_two_releases(
-    council: Council, kiosk: Kiosk, tmp_path: Path
+    council: Council, kiosk: Kiosk, database: str
 ) -> None:
     council.month(kiosk, OCTOBER, 40)
     council.month(kiosk, OCTOBER, 40, received_on=date(2026, 11, 9))
@@ -140,18 +139,18 @@ def test_nothing_changes_between_two_releases(
     async def days(door: Disclosure) -> list[Overview]:
         return [await door.overview(date(2026, 11, day)) for day in (8, 20, 30)]
 
-    first, *others = council.disclosing(tmp_path, days)
+    first, *others = council.disclosing(database, days)
     assert all(other == first for other in others)
     assert first.sites[0][1].responses.n == 40
 
 
-def test_a_year_of_a_small_site_is_shown_by_its_quarters(council: Council, tmp_path: Path) -> None:
+def test_a_year_of_a_small_site_is_shown_by_its_quarters(council: Council, database: str) -> None:
     kiosk = council.kiosk(council.site("tiny", "Tiny Library"), contact_on=TODAY)
     month = Month(2025, 10)
     while month <= OCTOBER:
         answer(council, kiosk, 6, 3, month.start)
         month = month.after(1)
-    history = council.disclosing(tmp_path, lambda door: door.history(TODAY, "tiny"))
+    history = council.disclosing(database, lambda door: door.history(TODAY, "tiny"))
     assert [each.period.name for each in history.months][::11] == ["November 2025", "October 2026"]
     assert {each.by_name("dignity")[1] for each in history.months} == {Unshown.TOO_FEW}
     assert [each.period.code for each in history.quarters] == [
@@ -163,12 +162,12 @@ def test_a_year_of_a_small_site_is_shown_by_its_quarters(council: Council, tmp_p
     assert {each.by_name("dignity")[1] for each in history.quarters} == {Share(20, 10, 1)}
 
 
-def test_a_site_that_is_not_there_is_said(council: Council, tmp_path: Path) -> None:
+def test_a_site_that_is_not_there_is_said(council: Council, database: str) -> None:
     with pytest.raises(NotShownError, match="there is no site"):
-        council.disclosing(tmp_path, lambda door: door.history(TODAY, "nowhere"))
+        council.disclosing(database, lambda door: door.history(TODAY, "nowhere"))
 
 
-def test_each_silence_has_its_own_name(council: Council, tmp_path: Path) -> None:
+def test_each_silence_has_its_own_name(council: Council, database: str) -> None:
     def silent(name: str, **kiosk: date | None) -> Kiosk:
         return council.kiosk(council.site(name, name), **kiosk)
 
@@ -181,7 +180,7 @@ def test_each_silence_has_its_own_name(council: Council, tmp_path: Path) -> None
     answer(council, silent("g too few", contact_on=TODAY), 3, 3, OCTOBER.start)
     misused = silent("h only misuse", contact_on=TODAY)
     council.respond(misused, OCTOBER.start, {"dignity": 1}, misuse=Misuse.TOO_FAST)
-    found = {place.name[0]: each.responses for place, each in overview(council, tmp_path).sites}
+    found = {place.name[0]: each.responses for place, each in overview(council, database).sites}
     assert found == {
         "a": Unshown.NO_KIOSK,
         "b": Unshown.NOBODY,
@@ -195,7 +194,7 @@ def test_each_silence_has_its_own_name(council: Council, tmp_path: Path) -> None
 
 
 def test_kiosks_that_have_not_reported_are_named_beside_the_figures(
-    council: Council, kiosk: Kiosk, tmp_path: Path
+    council: Council, kiosk: Kiosk, database: str
 ) -> None:
     council.month(kiosk, OCTOBER, 40)
     council.kiosk("central", "Children's library", contact_on=date(2026, 10, 31))
@@ -203,13 +202,13 @@ def test_kiosks_that_have_not_reported_are_named_beside_the_figures(
     council.kiosk("central", "Revoked", standing=KioskStanding.REVOKED)
     council.kiosk("central", "Since November", since=date(2026, 11, 2))
     council.kiosk("central", "Still in its box", standing=None)
-    found = figures(council, tmp_path)
+    found = figures(council, database)
     assert isinstance(found.responses, Share)
     assert found.unheard == ["Children's library", "Held", "Still in its box"]
 
 
 def test_a_kiosk_that_was_moved_away_is_still_waited_for_where_it_stood(
-    council: Council, tmp_path: Path
+    council: Council, database: str
 ) -> None:
     moved = council.kiosk(council.site("central", "Central Library"), contact_on=None)
     council.assign(moved, council.site("north", "North Library"), date(2026, 10, 20))
@@ -219,17 +218,17 @@ def test_a_kiosk_that_was_moved_away_is_still_waited_for_where_it_stood(
         found = [(await door.overview(day)).sites for day in days]
         return [[each.unheard for _, each in sites] for sites in found]
 
-    october, november = council.disclosing(tmp_path, look)
+    october, november = council.disclosing(database, look)
     assert october == [["Front desk"], ["Front desk"]]
     assert november == [[], ["Front desk"]]
 
 
 def test_sites_stand_in_the_order_of_their_names_whatever_their_figures(
-    council: Council, tmp_path: Path
+    council: Council, database: str
 ) -> None:
     for code, name, number in (("1", "beacon", 10), ("2", "Zennor", 60), ("3", "Alma", 20)):
         answer(council, council.kiosk(council.site(code, name)), number, number, OCTOBER.start)
-    assert [place.name for place, _ in overview(council, tmp_path).sites] == [
+    assert [place.name for place, _ in overview(council, database).sites] == [
         "Alma",
         "beacon",
         "Zennor",
@@ -237,7 +236,7 @@ def test_sites_stand_in_the_order_of_their_names_whatever_their_figures(
 
 
 def test_holes_and_forks_are_named_and_records_that_wait_are_counted_in_steps(
-    council: Council, kiosk: Kiosk, tmp_path: Path
+    council: Council, kiosk: Kiosk, database: str
 ) -> None:
     council.seal(kiosk, 27, Opening.WAITING, date(2026, 11, 2))
     council.seal(kiosk, 3, Opening.UNKNOWN_KEY, date(2026, 11, 2))
@@ -246,7 +245,7 @@ def test_holes_and_forks_are_named_and_records_that_wait_are_counted_in_steps(
     copied = council.kiosk(council.site("north", "North Library"), "Copied", contact_on=TODAY)
     council.month(copied, OCTOBER, 12)
     council.fork(copied, date(2026, 11, 4))
-    found = overview(council, tmp_path)
+    found = overview(council, database)
     assert found.unopened == {
         Opening.WAITING: Count(25),
         Opening.UNKNOWN_KEY: Count(None),
@@ -269,7 +268,7 @@ def test_holes_and_forks_are_named_and_records_that_wait_are_counted_in_steps(
 
 
 def test_nothing_comes_through_the_door_that_was_not_disclosed(
-    council: Council, kiosk: Kiosk, tmp_path: Path
+    council: Council, kiosk: Kiosk, database: str
 ) -> None:
     council.month(kiosk, OCTOBER, 40, misused=12)
     council.days(kiosk, OCTOBER)
@@ -280,7 +279,7 @@ def test_nothing_comes_through_the_door_that_was_not_disclosed(
     async def look(door: Disclosure) -> tuple[object, ...]:
         return await door.overview(TODAY), await door.history(TODAY, "central")
 
-    for said in council.disclosing(tmp_path, look):
+    for said in council.disclosing(database, look):
         holding_numbers = {type(holder) for holder in _holders_of_numbers(said)}
         # Numbers of responses and of records; then facts about machines, and dates.
         assert holding_numbers <= {Count, Share, Availability, Stay, Month, Quarter}

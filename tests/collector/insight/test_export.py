@@ -20,7 +20,6 @@ from centre import (
     STAMP,
     UNSYNCED,
     VERDICT,
-    begun_centre,
     seal,
 )
 from hypothesis import given
@@ -37,12 +36,6 @@ from sync_service.contract.record import Ending, Misuse, Moment
 from sync_service.contract.signing import SigningKey
 
 LATER = datetime(2026, 4, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def centre(tmp_path):
-    with begun_centre(tmp_path) as centre:
-        yield centre
 
 
 @pytest.fixture

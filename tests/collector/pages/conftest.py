@@ -1,20 +1,19 @@
 import asyncio
-import shutil
-from pathlib import Path
 
 import pytest
+from grounds import Databases
 from office import write_a_year
 
 
-@pytest.fixture(scope="package")
-def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with a year in it, to be copied."""
-    path = tmp_path_factory.mktemp("books") / "collector.db"
-    asyncio.run(write_a_year(f"sqlite+aiosqlite:///{path}"))
-    return path
+@pytest.fixture(scope="session")
+def books(ground: Databases) -> str:
+    """The URL of a database with a year in it, to be copied."""
+    url = ground.empty()
+    asyncio.run(write_a_year(url))
+    return url
 
 
 @pytest.fixture
-def url(books: Path, tmp_path: Path) -> str:
+def url(books: str, databases: Databases) -> str:
     """The URL of a database of one's own, with a year in it."""
-    return f"sqlite+aiosqlite:///{shutil.copy(books, tmp_path / 'collector.db')}"
+    return databases.copy(books)

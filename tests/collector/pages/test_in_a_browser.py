@@ -1,13 +1,14 @@
 """The pages in a real browser: WCAG 2.2 AA as far as a machine can tell."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from grounds import Databases
 from office import OPEN, chromium, open_details, serving
 from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.sqlite_alone
 
 NAME = "Morwenna"
 PASSWORD = "three quiet words"
@@ -29,17 +30,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address(books: Path) -> Iterator[str]:
+def address(books: str) -> Iterator[str]:
     """Where the pages are that need no account."""
-    with serving(f"sqlite+aiosqlite:///{books}") as address:
+    with serving(books) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def guarded(books: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def guarded(ground: Databases, books: str) -> Iterator[str]:
     """Where the pages are that one must sign in to."""
-    path = shutil.copy(books, tmp_path_factory.mktemp("guarded") / "collector.db")
-    with serving(f"sqlite+aiosqlite:///{path}", account=(NAME, PASSWORD)) as address:
+    with serving(ground.copy(books), account=(NAME, PASSWORD)) as address:
         yield address
 
 

@@ -8,7 +8,7 @@ from office import CHEAP, NOW, TODAY, pages
 from starlette.applications import Starlette
 
 from sync_service.collector.accounts import Accounts
-from sync_service.collector.database import migrate, open_engine
+from sync_service.collector.database import open_engine
 from sync_service.collector.error import BusyError
 from sync_service.collector.pages.gate import COOKIE
 from sync_service.collector.pages.lockout import FREE_TRIES
@@ -341,16 +341,11 @@ def test_a_chart_has_a_title_and_says_in_words_what_it_shows(browse):
     assert "12 of 12 months have a figure" in page
 
 
-def test_names_are_shown_as_text_whatever_is_in_them(tmp_path, runner, clock):
+def test_names_are_shown_as_text_whatever_is_in_them(database, runner, clock):
     council = Council(TODAY.replace(year=2025))
     council.kiosk(council.site("x", "<script>alert(1)</script>"), "<b>&\"'", contact_on=TODAY)
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'collector.db'}")
-
-    async def write():
-        await migrate(engine)
-        await council.write(engine)
-
-    runner.run(write())
+    engine = open_engine(database)
+    runner.run(council.write(engine))
     browser = Browser(Starlette(routes=pages(engine, clock).routes()), runner, HERE, "localhost")
     for path in ("/pages/", "/pages/sites/x"):
         reply = browser.get(path)

@@ -1,12 +1,5 @@
 import pytest
 from analyst import Analyst
-from centre import begun_centre
-
-
-@pytest.fixture
-def centre(tmp_path):
-    with begun_centre(tmp_path) as centre:
-        yield centre
 
 
 @pytest.fixture
