@@ -23,14 +23,17 @@ class Analyst:
         self.centre = centre
         self.at = at
         self.token = centre.run(Tokens(centre.engine).add(name, date(2026, 3, 1)))
-        self.served_now = self.served()
+        self.find_served_anew()
 
-    def served(self):
-        """The API as a collector serves it that was started just now."""
+    def find_served_anew(self):
+        """From now on the API is served by a collector that was started just now."""
         pull = Pull(self.centre.engine, [PUBLISHING.verifying_key], clock=self.seconds)
-        transport = httpx.ASGITransport(Starlette(routes=pull.routes()), raise_app_exceptions=False)
-        url = "http://collector/v1/pull/"
-        return httpx.AsyncClient(transport=transport, base_url=url, trust_env=False)
+        self.app = Starlette(routes=pull.routes())
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
+            base_url="http://collector/v1/pull/",
+            trust_env=False,
+        )
 
     def seconds(self):
         """The time since 1970."""
@@ -38,7 +41,7 @@ class Analyst:
 
     async def request(self, method, path, headers=None, **parameters):
         shown = {"Authorization": f"Bearer {self.token}"} if headers is None else headers
-        return await self.served_now.request(method, path, params=parameters or None, headers=shown)
+        return await self.client.request(method, path, params=parameters or None, headers=shown)
 
     def get(self, path, **parameters):
         return self.centre.run(self.request("GET", path, **parameters))

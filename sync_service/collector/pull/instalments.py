@@ -213,8 +213,7 @@ async def keep_closing(
     """Close each day's instalment soon after the day has begun, until ``stop`` is set."""
     while not stop.is_set():
         try:
-            if await close_instalment(engine, clock()):
-                _log.info("instalment closed")
+            await close_instalment(engine, clock())
         except (CollectorError, SQLAlchemyError, OSError) as error:
             _log.warning("instalment not closed", extra={"reason": type(error).__name__})
         with suppress(TimeoutError):

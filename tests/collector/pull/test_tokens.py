@@ -28,11 +28,12 @@ def test_no_two_tokens_are_alike_or_can_be_guessed(centre, tokens):
     assert all(len(each) > 43 and each.startswith("regard_") for each in shown)
 
 
+@pytest.mark.sqlite_alone
 def test_what_a_token_is_stands_nowhere_in_the_database(centre, tokens, tmp_path):
     shown = centre.run(tokens.add("ana", MONDAY))
     centre.run(tokens.admit(shown, MONDAY))
     [row] = centre.read(select(tables.pull_token))
-    held = b"".join(path.read_bytes() for path in tmp_path.glob("collector.sqlite*"))
+    held = b"".join(path.read_bytes() for path in tmp_path.glob("database-*"))
     assert row["digest"] in held
     assert shown.removeprefix("regard_").encode() not in held
 
