@@ -45,7 +45,9 @@ class Cluster:
     @contextmanager
     def started(cls, *, durable: bool = False) -> Iterator[Self]:
         """A new one, until the end of the block."""
-        folder = Path(tempfile.mkdtemp(prefix="regard-postgresql-"))
+        # What shall wait for a disk must lie on one: /tmp may be memory.
+        parent = "/var/tmp" if durable else None
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix="regard-postgresql-"))
         try:
             cluster = cls(folder, durable=durable)
             cluster.start()

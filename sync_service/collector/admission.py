@@ -1,9 +1,10 @@
 """Who may speak: messages taken apart, kiosks looked up, signatures and logs' owners checked."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync_service.collector import tables
@@ -27,9 +28,22 @@ STANDINGS = {
 class KnownKiosk:
     """What is known of a kiosk that speaks."""
 
-    key: VerifyingKey
+    public_key: bytes
     standing: KioskStanding
     stamp_id: bytes
+
+    @property
+    def key(self) -> VerifyingKey:
+        """What its messages are signed by."""
+        return VerifyingKey(self.public_key)
+
+
+# Made once: to put a query together takes longer than to send it.
+_FIND_KIOSK: Final = select(
+    tables.kiosk.c.public_key, tables.kiosk.c.standing, tables.kiosk.c.stamp_id
+).where(tables.kiosk.c.kiosk_id == bindparam("kiosk_id"))
+_LOCK_KIOSK: Final = _FIND_KIOSK.with_for_update()
+_FIND_OWNER: Final = select(tables.log.c.kiosk_id).where(tables.log.c.log_id == bindparam("log_id"))
 
 
 def read_message(body: bytes, kind: type[M]) -> tuple[Envelope, M]:
@@ -67,14 +81,12 @@ async def find_kiosk(
     Raises:
         ProblemError: unknown-kiosk.
     """
-    kiosk = tables.kiosk.c
-    query = select(kiosk.public_key, kiosk.standing, kiosk.stamp_id).where(
-        kiosk.kiosk_id == kiosk_id
-    )
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+    query = _LOCK_KIOSK if lock else _FIND_KIOSK
+    row = (await connection.execute(query, {"kiosk_id": kiosk_id})).one_or_none()
     if row is None:
         raise ProblemError("unknown-kiosk")
-    return KnownKiosk(VerifyingKey(row.public_key), KioskStanding(row.standing), row.stamp_id)
+    public_key, standing, stamp_id = row
+    return KnownKiosk(public_key, KioskStanding(standing), stamp_id)
 
 
 def check_enrolled(kiosk: KnownKiosk) -> None:
@@ -110,12 +122,18 @@ async def check_log(connection: AsyncConnection, log_id: bytes, kiosk_id: bytes,
         ProblemError: foreign-log.
     """
     log, kiosk, stamped = tables.log.c, tables.kiosk.c, tables.stamped.c
-    owner = await connection.scalar(select(log.kiosk_id).where(log.log_id == log_id))
+    owner = await connection.scalar(_FIND_OWNER, {"log_id": log_id})
     if owner is None:
-        await connection.execute(
-            insert(tables.log).values(log_id=log_id, kiosk_id=kiosk_id, begun_at=now)
-        )
-    elif owner != kiosk_id:
+        try:
+            async with connection.begin_nested():
+                await connection.execute(
+                    insert(tables.log).values(log_id=log_id, kiosk_id=kiosk_id, begun_at=now)
+                )
+        except IntegrityError:  # another kiosk came with it at the same moment
+            owner = await connection.scalar(_FIND_OWNER, {"log_id": log_id})
+        else:
+            owner = kiosk_id
+    if owner != kiosk_id:
         stamp_id = await connection.scalar(select(kiosk.stamp_id).where(kiosk.kiosk_id == kiosk_id))
         owners = await connection.scalars(select(stamped.stamp_id).where(stamped.kiosk_id == owner))
         stamps = set(owners)

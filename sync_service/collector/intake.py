@@ -8,8 +8,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -23,21 +22,39 @@ from sync_service.collector.admission import (
     read_message,
 )
 from sync_service.collector.branches import Branch, Row, Stretch, place
-from sync_service.collector.database import reading, writing
+from sync_service.collector.database import insert_columns, reading, writing
 from sync_service.collector.error import ProblemError
 from sync_service.collector.published import Published
 from sync_service.collector.tables import Opening
 from sync_service.contract.chain import Head, digest, link
 from sync_service.contract.error import MalformedError, UnknownKeyError
 from sync_service.contract.publication import Keys
-from sync_service.contract.sealing import read_header
-from sync_service.contract.signing import Context, SigningKey, fingerprint
+from sync_service.contract.sealing import HEADER_LENGTH, read_header
+from sync_service.contract.signing import Context, SigningKey, VerifyingKey, fingerprint
 from sync_service.contract.wire import Batch, Receipt, Recorded
 
 MAX_BRANCHES: Final = 256
 """How many branches of one log are kept."""
 
 _log: Final = logging.getLogger(__name__)
+
+_branch: Final = tables.branch.c
+# Made once: to put a query together takes longer than to send it.
+_BRANCHES: Final = (
+    select(
+        _branch.branch,
+        _branch.from_seq,
+        _branch.whole_seq,
+        _branch.whole_link,
+        _branch.head_seq,
+        _branch.head_link,
+    )
+    .where(_branch.log_id == bindparam("log_id"))
+    .order_by(_branch.branch)
+)
+_GROW: Final = update(tables.branch).where(
+    _branch.log_id == bindparam("of_log"), _branch.branch == bindparam("of_branch")
+)
 
 
 class Intake:
@@ -49,6 +66,7 @@ class Intake:
         self._engine = engine
         self._receipt_key = receipt_key
         self._published_keys = published_keys
+        self._verifying_keys: dict[bytes, VerifyingKey] = {}
 
     async def take(self, body: bytes, now: int) -> bytes:
         """Take a signed batch in and give its signed receipt; ``now`` is seconds since 1970.
@@ -64,13 +82,10 @@ class Intake:
             BusyError: the database has no turn to give just now.
         """
         envelope, batch = read_message(body, Batch)
-        async with reading(self._engine) as connection:
-            kiosk = await find_kiosk(connection, batch.kiosk_id)
-        check_enrolled(kiosk)
-        check_signature(envelope, kiosk.key, Context.BATCH)
+        check_signature(envelope, await self._verifying_key(batch.kiosk_id), Context.BATCH)
         verdicts = await self._judge(batch.sealed)
         async with writing(self._engine) as connection:
-            # Once more, locked: equal batches at once take turns, and a kiosk may be revoked.
+            # Locked, so that equal batches at once take turns.
             check_enrolled(await find_kiosk(connection, batch.kiosk_id, lock=True))
             await check_log(connection, batch.log_id, batch.kiosk_id, now)
             outcomes, log_head = await _Entry(connection, batch, verdicts, now).store()
@@ -88,6 +103,15 @@ class Intake:
         )
         return self._receipt_key.sign(Context.RECEIPT, receipt.encode())
 
+    async def _verifying_key(self, kiosk_id: bytes) -> VerifyingKey:
+        """What an enrolled kiosk signs by. An id is that of a key, so what was seen stays true."""
+        if kiosk_id not in self._verifying_keys:
+            async with reading(self._engine) as connection:
+                kiosk = await find_kiosk(connection, kiosk_id)
+            check_enrolled(kiosk)
+            self._verifying_keys[kiosk_id] = kiosk.key
+        return self._verifying_keys[kiosk_id]
+
     async def _judge(self, sealed: Sequence[bytes]) -> list[Recorded]:
         """What each record by itself is: accepted, or refused."""
         verdicts = self._judge_by(self._key_ids(), sealed)
@@ -103,16 +127,23 @@ class Intake:
     @staticmethod
     def _judge_by(key_ids: set[bytes], sealed: Iterable[bytes]) -> list[Recorded]:
         verdicts = []
+        alike: dict[tuple[bytes, int], Recorded] = {}  # by all that can be seen; few differ
         for record in sealed:
-            try:
-                accepted = read_header(record).key_id in key_ids
-            except UnknownKeyError:
-                verdicts.append(Recorded.REFUSED_ALGORITHM)
-            except MalformedError:
-                verdicts.append(Recorded.REFUSED_LENGTH)
-            else:
-                verdicts.append(Recorded.ACCEPTED if accepted else Recorded.REFUSED_KEY)
+            seen = record[:HEADER_LENGTH], len(record)
+            if seen not in alike:
+                alike[seen] = _judge_one(key_ids, record)
+            verdicts.append(alike[seen])
         return verdicts
+
+
+def _judge_one(key_ids: set[bytes], record: bytes) -> Recorded:
+    try:
+        accepted = read_header(record).key_id in key_ids
+    except UnknownKeyError:
+        return Recorded.REFUSED_ALGORITHM
+    except MalformedError:
+        return Recorded.REFUSED_LENGTH
+    return Recorded.ACCEPTED if accepted else Recorded.REFUSED_KEY
 
 
 @dataclass(frozen=True)
@@ -131,10 +162,11 @@ class _Entry:
         joined = next((branch for branch in branches.values() if branch.head == before), None)
         rows: Mapping[int, Mapping[int, Row]] = {}
         if joined is not None:  # as nearly always: what comes is next
-            stretches = [Stretch(joined.number, 0, len(self.digests))]
+            stretches = [Stretch(joined.number, 0, len(self.batch.sealed))]
         else:
             rows = await self._rows(branches)
-            stretches = place(self.batch, self.digests, [*branches.values()], rows)
+            digests = [digest(sealed) for sealed in self.batch.sealed]
+            stretches = place(self.batch, digests, [*branches.values()], rows)
             if any(stretch.branch >= MAX_BRANCHES for stretch in stretches):
                 raise ProblemError("too-many-branches")
         outcomes: list[Recorded] = []
@@ -148,24 +180,11 @@ class _Entry:
             log_head = await self._grow(stretch, branch)
         return outcomes, log_head
 
-    @cached_property
-    def digests(self) -> list[bytes]:
-        return [digest(sealed) for sealed in self.batch.sealed]
-
     async def _branches(self) -> list[Branch]:
-        found = await self.connection.execute(
-            select(tables.branch)
-            .where(tables.branch.c.log_id == self.batch.log_id)
-            .order_by(tables.branch.c.branch)
-        )
+        found = await self.connection.execute(_BRANCHES, {"log_id": self.batch.log_id})
         return [
-            Branch(
-                row.branch,
-                row.from_seq,
-                Head(row.whole_seq, row.whole_link),
-                Head(row.head_seq, row.head_link),
-            )
-            for row in found
+            Branch(number, from_seq, Head(whole_seq, whole_link), Head(head_seq, head_link))
+            for number, from_seq, whole_seq, whole_link, head_seq, head_link in found
         ]
 
     async def _rows(self, numbers: Iterable[int]) -> Mapping[int, Mapping[int, Row]]:
@@ -202,42 +221,67 @@ class _Entry:
     async def _write(self, stretch: Stretch, held: Mapping[int, Row]) -> list[Recorded]:
         """Write the records of a stretch that are not held; give each record's outcome."""
         outcomes: list[Recorded] = []
-        new: list[dict[str, Any]] = []
-        offered_again: list[dict[str, Any]] = []
+        # By their verdict, as indices in the batch; nearly always, all are new and accepted.
+        new: defaultdict[Recorded, list[int]] = defaultdict(list)
+        offered_again: defaultdict[Recorded, list[int]] = defaultdict(list)
         for index in range(stretch.start, stretch.end):
-            seq = self.batch.first_seq + index
-            row = held.get(seq)
+            row = held.get(self.batch.first_seq + index)
             if row is not None and row.sealed_held:
                 outcomes.append(Recorded.DUPLICATE)
-                continue
-            verdict = self.verdicts[index]
-            outcomes.append(verdict)
-            values = {
-                # A refused record's bytes are not kept; its digest proves that it was there.
-                "sealed": self.batch.sealed[index] if verdict.held else None,
-                "digest": None if verdict.held else self.digests[index],
-                "received_at": self.now,
-                "outcome": int(verdict),
-                "opening": int(Opening.WAITING if verdict.held else Opening.REFUSED),
-            }
-            if row is None:
-                previous = self.batch.links[index - 1] if index else self.batch.previous
-                key = {"log_id": self.batch.log_id, "branch": stretch.branch, "seq": seq}
-                new.append({**key, "previous": previous, **values})
             else:
-                offered_again.append({"at_seq": seq, **values})
-        if new:
-            await self.connection.execute(insert(tables.record), new)
-        if offered_again:
-            await self.connection.execute(
-                update(tables.record).where(
-                    tables.record.c.log_id == self.batch.log_id,
-                    tables.record.c.branch == stretch.branch,
-                    tables.record.c.seq == bindparam("at_seq"),
-                ),
-                offered_again,
-            )
+                outcomes.append(self.verdicts[index])
+                (new if row is None else offered_again)[self.verdicts[index]].append(index)
+        for verdict, indices in new.items():
+            await self._insert(stretch.branch, verdict, indices)
+        for verdict, indices in offered_again.items():
+            await self._fill_in(stretch.branch, verdict, indices)
         return outcomes
+
+    async def _insert(self, branch: int, verdict: Recorded, indices: Sequence[int]) -> None:
+        """Write records for which no row stands."""
+        befores = (self.batch.previous, *self.batch.links)
+        kept = [self._kept(index) for index in indices]
+        await insert_columns(
+            self.connection,
+            tables.record,
+            {
+                "seq": [self.batch.first_seq + index for index in indices],
+                "previous": [befores[index] for index in indices],
+                "sealed": [sealed for sealed, _ in kept],
+                "digest": [record_digest for _, record_digest in kept],
+            },
+            {"log_id": self.batch.log_id, "branch": branch, **self._judged(verdict)},
+        )
+
+    async def _fill_in(self, branch: int, verdict: Recorded, indices: Sequence[int]) -> None:
+        """Write records over the rows that stand for them since they were refused."""
+        record = tables.record.c
+        await self.connection.execute(
+            update(tables.record)
+            .where(
+                record.log_id == self.batch.log_id,
+                record.branch == branch,
+                record.seq == bindparam("of_seq"),
+            )
+            .values(
+                sealed=bindparam("now_sealed"),
+                digest=bindparam("now_digest"),
+                **self._judged(verdict),
+            ),
+            [
+                {"of_seq": self.batch.first_seq + index, "now_sealed": sealed, "now_digest": known}
+                for index, (sealed, known) in ((index, self._kept(index)) for index in indices)
+            ],
+        )
+
+    def _kept(self, index: int) -> tuple[bytes | None, bytes | None]:
+        """The sealed bytes; of a refused record only the digest, which proves that it was there."""
+        sealed = self.batch.sealed[index]
+        return (sealed, None) if self.verdicts[index].held else (None, digest(sealed))
+
+    def _judged(self, verdict: Recorded) -> dict[str, object]:
+        opening = Opening.WAITING if verdict.held else Opening.REFUSED
+        return {"received_at": self.now, "outcome": int(verdict), "opening": int(opening)}
 
     async def _grow(self, stretch: Stretch, branch: Branch) -> Head:
         """Let a branch reach over a stretch that was written; give how far it is whole then."""
@@ -256,14 +300,8 @@ class _Entry:
             last if last.seq > branch.head.seq else branch.head,
         )
         if grown != branch:
-            await self.connection.execute(
-                update(tables.branch)
-                .where(
-                    tables.branch.c.log_id == self.batch.log_id,
-                    tables.branch.c.branch == branch.number,
-                )
-                .values(**_columns(grown))
-            )
+            where = {"of_log": self.batch.log_id, "of_branch": branch.number}
+            await self.connection.execute(_GROW, where | _columns(grown))
         return whole
 
     async def _end_of_run(self, number: int, start: Head) -> Head:

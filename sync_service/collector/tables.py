@@ -1,7 +1,9 @@
 """The collector's tables. Both SQLite and PostgreSQL hold them.
 
 Whatever comes from a log has the log's id at the front of its key, so that the rows of one log
-stay together. Times are seconds since 1970, UTC; days are ISO dates; half-days count as in
+stay together. Rows of a record, and what is opened of it, refer to each other by that key and by
+no foreign key: each is written with what it refers to, and PostgreSQL's check of it takes as long
+as the writing does. Times are seconds since 1970, UTC; days are ISO dates; half-days count as in
 `contract.record.Moment`.
 """
 
@@ -13,7 +15,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -195,7 +196,6 @@ record = Table(
     Column("received_at", BigInteger, nullable=False),
     Column("outcome", SmallInteger, nullable=False),  # contract.wire.Recorded
     Column("opening", SmallInteger, nullable=False),
-    ForeignKeyConstraint(["log_id", "branch"], ["branch.log_id", "branch.branch"]),
 )
 Index(
     "record_waiting",
@@ -220,7 +220,7 @@ Index(
 )
 
 
-def _of_record() -> list[Column[object] | ForeignKeyConstraint]:
+def _of_record() -> list[Column[object]]:
     """The columns by which an opened record is known, and what all of them have."""
     return [
         Column("log_id", LargeBinary, primary_key=True),
@@ -235,9 +235,6 @@ def _of_record() -> list[Column[object] | ForeignKeyConstraint]:
         Column("received_day", Text, nullable=False),
         Column("unknown", Text),  # members of a later contract, as JSON
         Column("instalment", BigInteger),  # in which the pull API hands it out; None: in none yet
-        ForeignKeyConstraint(
-            ["log_id", "branch", "seq"], ["record.log_id", "record.branch", "record.seq"]
-        ),
     ]
 
 
@@ -269,9 +266,6 @@ answer = Table(
     Column("item", BigInteger, primary_key=True, autoincrement=False),
     Column("option", BigInteger),
     Column("text", Text),
-    ForeignKeyConstraint(
-        ["log_id", "branch", "seq"], ["response.log_id", "response.branch", "response.seq"]
-    ),
 )
 
 verdict = Table(

@@ -12,14 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-BUILD = Path(__file__).parents[2] / "build"
+ON_DISK = Path("/var/tmp")
+"""Where files are on a disk; /tmp may be memory."""
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder for the benchmark's files, on the disk that the tree is on: /tmp may be memory."""
-    BUILD.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=BUILD, prefix="bench-") as made:
+    """A folder for the benchmark's files."""
+    with TemporaryDirectory(dir=ON_DISK, prefix="regard-bench-") as made:
         yield Path(made)
 
 

@@ -142,7 +142,6 @@ def upgrade() -> None:
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("outcome", sa.SmallInteger(), nullable=False),
         sa.Column("opening", sa.SmallInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["log_id", "branch"], ["branch.log_id", "branch.branch"]),
         sa.PrimaryKeyConstraint("log_id", "branch", "seq"),
     )
     op.create_index(
@@ -177,9 +176,6 @@ def upgrade() -> None:
         sa.Column("minutes_available", sa.Integer(), nullable=False),
         sa.Column("minutes_out_of_service", sa.Integer(), nullable=False),
         sa.Column("sessions_begun", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["log_id", "branch", "seq"], ["record.log_id", "record.branch", "record.seq"]
-        ),
         sa.PrimaryKeyConstraint("log_id", "branch", "seq"),
     )
     op.create_index("day_by_id", "day", ["record_id", "log_id"], unique=True)
@@ -207,9 +203,6 @@ def upgrade() -> None:
         sa.Column("misuse", sa.SmallInteger(), nullable=False),
         sa.Column("offered", sa.Text(), nullable=False),
         sa.Column("skipped", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["log_id", "branch", "seq"], ["record.log_id", "record.branch", "record.seq"]
-        ),
         sa.PrimaryKeyConstraint("log_id", "branch", "seq"),
     )
     op.create_index("response_by_id", "response", ["record_id", "log_id"], unique=True)
@@ -230,9 +223,6 @@ def upgrade() -> None:
         sa.Column("replies", sa.BigInteger(), nullable=False),
         sa.Column("reply", sa.BigInteger(), nullable=False),
         sa.Column("fairness", sa.SmallInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["log_id", "branch", "seq"], ["record.log_id", "record.branch", "record.seq"]
-        ),
         sa.PrimaryKeyConstraint("log_id", "branch", "seq"),
     )
     op.create_index("verdict_by_id", "verdict", ["record_id", "log_id"], unique=True)
@@ -244,8 +234,5 @@ def upgrade() -> None:
         sa.Column("item", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("option", sa.BigInteger(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["log_id", "branch", "seq"], ["response.log_id", "response.branch", "response.seq"]
-        ),
         sa.PrimaryKeyConstraint("log_id", "branch", "seq", "item"),
     )
