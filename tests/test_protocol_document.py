@@ -328,6 +328,9 @@ ASSIGNMENT = Assignment(
     languages=("en", "cy"),
     stands=Stands.EXIT,
     questionnaire="visit",
+    organisation_name="Northvale Council",
+    contact=TEXTS,
+    kept_months=24,
 )
 QUESTIONNAIRE = Questionnaire.from_document(
     {
@@ -442,7 +445,7 @@ ALTERED = [name for name in DOCUMENTS if name not in LIKE_ANOTHER and not name.e
 LISTS = (1, 8, 9, 12, 13, 24, 25, 32, 33, 64, 65, 500, 501)
 TEXTS = (1, 10, 11, 35, 36, 64, 65, 200, 201, 500, 501, 2000, 2001)
 STRINGS = (1, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 34, 63, 64, 65, 16441, 16442)
-EDGES = (1, 3, 9, 18, 23, 255, 500, 2000, 65535, 2**20, 5_865_793, 2**32, 2**63 - 501, 2**63)
+EDGES = (1, 3, 9, 18, 23, 255, 500, 600, 2000, 65535, 2**20, 5_865_793, 2**32, 2**63 - 501, 2**63)
 VALUES = (
     *(None, True, False, "", b"", [], {}, {1: 1}, {"en": "x"}, "2026-03-14", "14 March"),
     *sorted({edge + step for edge in EDGES for step in (-1, 0, 1)}),

@@ -6,7 +6,7 @@ of the one held, and it is meant for this kiosk.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from hashlib import sha256
@@ -32,6 +32,8 @@ MAX_SERIAL: Final = 2**32 - 1
 MAX_REPLIES: Final = 32
 MAX_LANGUAGES: Final = 24
 MAX_REPLY_TEXT: Final = 500
+MAX_CONTACT: Final = 200
+MAX_KEPT_MONTHS: Final = 600
 MAX_KEY_LENGTH: Final = 4096
 
 
@@ -67,6 +69,10 @@ class Assignment:
 
     ``stamp_id`` says which kiosk is meant. ``questionnaire`` is the id of what is asked,
     ``languages`` those offered, in the site's order; two make a bilingual site.
+
+    The last three are what respondents are told of their answers: who asks, whom to turn to, in
+    each language, and for how many months answers are kept. What the centre never said is not
+    there.
     """
 
     stamp_id: bytes
@@ -79,6 +85,9 @@ class Assignment:
     languages: tuple[str, ...]
     stands: Stands
     questionnaire: str
+    organisation_name: str | None = None
+    contact: Mapping[str, str] = field(default_factory=dict)
+    kept_months: int | None = None
 
     @classmethod
     def from_document(cls, document: Mapping[str, Value]) -> Self:
@@ -99,6 +108,19 @@ class Assignment:
             languages=_parse_languages(fields.items("languages", MAX_LANGUAGES)),
             stands=fields.member("stands", Stands),
             questionnaire=fields.text("questionnaire", 64),
+            organisation_name=(
+                fields.text("organisation_name", 200) if "organisation_name" in fields else None
+            ),
+            contact=(
+                _parse_texts(fields, "contact", "assignment", MAX_CONTACT)
+                if "contact" in fields
+                else {}
+            ),
+            kept_months=(
+                fields.integer("kept_months", low=1, high=MAX_KEPT_MONTHS)
+                if "kept_months" in fields
+                else None
+            ),
         )
         fields.nothing_else()
         try:
@@ -109,7 +131,7 @@ class Assignment:
 
     def to_document(self) -> dict[str, Value]:
         """The body of the publication."""
-        return {
+        document: dict[str, Value] = {
             "stamp_id": self.stamp_id,
             "site": self.site,
             "site_name": self.site_name,
@@ -121,6 +143,13 @@ class Assignment:
             "stands": self.stands.value,
             "questionnaire": self.questionnaire,
         }
+        if self.organisation_name is not None:
+            document["organisation_name"] = self.organisation_name
+        if self.contact:
+            document["contact"] = dict(self.contact)
+        if self.kept_months is not None:
+            document["kept_months"] = self.kept_months
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +201,11 @@ class Owed:
     signed_by: Mapping[str, str]
     expires: date | None = None
 
+    @property
+    def texts(self) -> dict[str, Mapping[str, str]]:
+        """Each text in its languages, by its name."""
+        return {"said": self.said, "signed_by": self.signed_by}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -185,6 +219,11 @@ class Answer:
     due: date | None = None
     expires: date | None = None
 
+    @property
+    def texts(self) -> dict[str, Mapping[str, str]]:
+        """Each text in its languages, by its name."""
+        return {"said": self.said, "reply": self.reply, "signed_by": self.signed_by}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
@@ -195,6 +234,11 @@ class Invitation:
     when: Mapping[str, str]
     whom: Mapping[str, str]
     expires: date | None = None
+
+    @property
+    def texts(self) -> dict[str, Mapping[str, str]]:
+        """Each text in its languages, by its name."""
+        return {"what": self.what, "when": self.when, "whom": self.whom}
 
 
 Reply = Owed | Answer | Invitation
@@ -359,14 +403,14 @@ def _parse_reply(value: Value, what: str) -> Reply:
     return reply
 
 
-def _parse_texts(fields: Fields, key: str, what: str) -> dict[str, str]:
+def _parse_texts(
+    fields: Fields, key: str, what: str, longest: int = MAX_REPLY_TEXT
+) -> dict[str, str]:
     """A text in each language, by language tag."""
     texts: dict[str, str] = {}
     for language, text in fields.document(key).items():
-        if not isinstance(text, str) or not 1 <= len(text) <= MAX_REPLY_TEXT:
-            raise MalformedError(
-                f"{what}: {key}.{language} must be 1 to {MAX_REPLY_TEXT} characters"
-            )
+        if not isinstance(text, str) or not 1 <= len(text) <= longest:
+            raise MalformedError(f"{what}: {key}.{language} must be 1 to {longest} characters")
         texts[language] = text
     if not 1 <= len(texts) <= MAX_LANGUAGES:
         raise MalformedError(f"{what}: {key} needs a text in one language or more")
@@ -375,25 +419,18 @@ def _parse_texts(fields: Fields, key: str, what: str) -> dict[str, str]:
 
 def _reply_document(reply: Reply) -> dict[str, Value]:
     document: dict[str, Value] = {"code": reply.code}
+    document.update({name: dict(text) for name, text in reply.texts.items()})
     match reply:
         case Owed():
             document["kind"] = "owed"
-            document["said"] = dict(reply.said)
             document["due"] = reply.due.isoformat()
-            document["signed_by"] = dict(reply.signed_by)
         case Answer():
             document["kind"] = "answer"
-            document["said"] = dict(reply.said)
             document["outcome"] = reply.outcome.value
-            document["reply"] = dict(reply.reply)
-            document["signed_by"] = dict(reply.signed_by)
             if reply.due is not None:
                 document["due"] = reply.due.isoformat()
         case Invitation():
             document["kind"] = "invitation"
-            document["what"] = dict(reply.what)
-            document["when"] = dict(reply.when)
-            document["whom"] = dict(reply.whom)
     if reply.expires is not None:
         document["expires"] = reply.expires.isoformat()
     return document

@@ -1,6 +1,6 @@
 """One small centre for the contract's tests: its keys, and one publication of each kind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pytest
@@ -58,6 +58,16 @@ def assignment():
         languages=("en", "cy"),
         stands=Stands.EXIT,
         questionnaire="visit",
+    )
+
+
+@pytest.fixture(scope="session")
+def assignment_in_full(assignment):
+    return replace(
+        assignment,
+        organisation_name="Northvale Council",
+        contact={"en": "feedback@northvale.example", "cy": "adborth@northvale.example"},
+        kept_months=24,
     )
 
 

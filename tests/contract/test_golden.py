@@ -1,8 +1,9 @@
 """Golden files: what version 1 of the contract wrote must be read for ever.
 
-`golden/version-1.json` was written once, by this version's first code, and is never written
-again. Encodings that are deterministic must still give the very same bytes; sealed records,
-which never seal the same way twice, must still open.
+Each was written once, and is never written again: `golden/version-1.json` by this version's first
+code, one with a month in its name when publications got members that may be left out. Encodings
+that are deterministic must still give the very same bytes; sealed records, which never seal the
+same way twice, must still open.
 """
 
 import json
@@ -30,7 +31,13 @@ from sync_service.contract.signing import Context, Envelope, SigningKey
 from sync_service.contract.stamp import Stamp
 from sync_service.contract.wire import Batch, Receipt, Recorded
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "version-1.json").read_text())
+FOLDER = Path(__file__).parent / "golden"
+GOLDEN = json.loads((FOLDER / "version-1.json").read_text())
+PUBLICATIONS = {
+    name: signed
+    for path in FOLDER.glob("*.json")
+    for name, signed in json.loads(path.read_text())["publications"].items()
+}
 LOG = bytes.fromhex(GOLDEN["log_id"])
 KIOSK = SigningKey(bytes([4] * 32))
 
@@ -127,9 +134,10 @@ def test_the_golden_receipt_is_read_and_written_as_it_was(centre):
 
 
 @pytest.fixture
-def publications(centre, assignment, questionnaire, replies):
+def publications(centre, assignment, assignment_in_full, questionnaire, replies):
     bodies = {
         "assignment": Publication(2, 1_773_480_000, assignment),
+        "assignment in full": Publication(2, 1_773_480_000, assignment_in_full),
         "questionnaire": Publication(3, 1_773_480_000, questionnaire),
         "replies": Publication(4, 1_773_480_000, replies),
     }
@@ -137,9 +145,9 @@ def publications(centre, assignment, questionnaire, replies):
 
 
 def test_the_golden_publications_are_read_and_written_as_they_were(publications, centre):
-    assert set(GOLDEN["publications"]) == set(publications)
+    assert set(PUBLICATIONS) == set(publications)
     for name, publication in publications.items():
-        signed = bytes.fromhex(GOLDEN["publications"][name])
+        signed = bytes.fromhex(PUBLICATIONS[name])
         assert Publication.verify(signed, centre.publishing.verifying_key) == publication
         assert publication.sign(centre.publishing) == signed
 

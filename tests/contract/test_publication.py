@@ -21,10 +21,11 @@ from sync_service.contract.signing import Context, Envelope, SigningKey
 
 
 @pytest.fixture
-def publications(centre, assignment, questionnaire, replies):
+def publications(centre, assignment, assignment_in_full, questionnaire, replies):
     return [
         centre.keys(),
         Publication(2, 1_773_480_000, assignment),
+        Publication(2, 1_773_480_000, assignment_in_full),
         Publication(3, 1_773_480_000, questionnaire),
         Publication(4, 1_773_480_000, replies),
     ]
@@ -61,6 +62,11 @@ def altered(publication, centre, **changes):
         {"languages": []},
         {"languages": ["en", "en"]},
         {"stamp_id": b"short"},
+        {"organisation_name": ""},
+        {"contact": {}},
+        {"contact": {"en": "x" * 201}},
+        {"kept_months": 0},
+        {"kept_months": True},
         {"colour": "blue"},
     ],
 )
@@ -68,6 +74,11 @@ def test_an_assignment_that_breaks_the_rules_is_malformed(changes, assignment, c
     signed = altered(Publication(1, 0, assignment), centre, **changes)
     with pytest.raises(MalformedError, match="assignment"):
         Publication.verify(signed, centre.publishing.verifying_key)
+
+
+def test_what_an_assignment_does_not_say_is_not_written(assignment, assignment_in_full):
+    more = assignment_in_full.to_document().keys() - assignment.to_document().keys()
+    assert more == {"organisation_name", "contact", "kept_months"}
 
 
 def test_a_reply_that_breaks_the_rules_is_named_by_its_place(replies, centre):
