@@ -7,7 +7,16 @@ from random import Random
 from typing import Self
 
 from kiosk_app.error import NotAskableError
-from sync_service.contract.publication import Assignment, Invitation, Publication, Replies
+from sync_service.contract.publication import (
+    Answer,
+    Assignment,
+    Invitation,
+    Outcome,
+    Owed,
+    Publication,
+    Replies,
+    Reply,
+)
 from sync_service.contract.questionnaire import Item, Questionnaire
 
 
@@ -15,8 +24,10 @@ from sync_service.contract.questionnaire import Item, Questionnaire
 class InForce:
     """What this kiosk asks, where, and in which languages.
 
-    The serials are those of the publications, and go into every record. ``languages`` are those
-    of the assignment that both the questionnaire and the kiosk speak, in the site's order.
+    The serials are those of the publications, and go into records. ``languages`` are those of the
+    assignment that both the questionnaire and the kiosk speak, in the site's order. ``posted`` is
+    what the site's service replies, as far as it can be read in each of these languages;
+    ``replies_serial`` is None where nothing was ever published for the site.
     """
 
     questionnaire: Questionnaire
@@ -24,7 +35,8 @@ class InForce:
     assignment: Assignment
     assignment_serial: int
     languages: tuple[str, ...]
-    invitations: tuple[Invitation, ...] = ()
+    posted: tuple[Reply, ...] = ()
+    replies_serial: int | None = None
 
     @classmethod
     def of(
@@ -56,13 +68,17 @@ class InForce:
                 f"the site's languages are {', '.join(site.languages)}; the questionnaire has"
                 f" {', '.join(asked.languages)}, and the kiosk speaks {', '.join(sorted(spoken))}"
             )
+        replied = replies.body if replies is not None else None
+        if not isinstance(replied, Replies) or replied.site != site.site:
+            replies, replied = None, None
         in_force = cls(
             questionnaire=asked,
             questionnaire_serial=questionnaire.serial,
             assignment=site,
             assignment_serial=assignment.serial,
             languages=languages,
-            invitations=_invitations(replies, site.site, languages),
+            posted=_in_order(replied, languages) if replied is not None else (),
+            replies_serial=replies.serial if replies is not None else None,
         )
         for invited in (False, True):
             first = next(in_force.steps(invited), None)
@@ -78,12 +94,16 @@ class InForce:
         """Whether the site has two languages, neither of which is the default."""
         return len(self.languages) == 2
 
+    def replies(self, today: date) -> tuple[Reply, ...]:
+        """What stands today: what is owed, the longest overdue first; then answers; invitations."""
+        return tuple(
+            reply for reply in self.posted if reply.expires is None or today <= reply.expires
+        )
+
     def invitation(self, today: date) -> Invitation | None:
-        """The invitation that stands today, if there is one."""
-        for invitation in self.invitations:
-            if invitation.expires is None or today <= invitation.expires:
-                return invitation
-        return None
+        """The first invitation that stands today, if there is one."""
+        standing = (reply for reply in self.replies(today) if isinstance(reply, Invitation))
+        return next(standing, None)
 
     def steps(self, invited: bool) -> Iterator[list[Item]]:
         """The items that each step has to draw from; steps without any are left out."""
@@ -98,19 +118,36 @@ class InForce:
         return tuple(random.choice(step) for step in self.steps(invited))
 
 
-def _invitations(
-    replies: Publication | None, site: str, languages: tuple[str, ...]
-) -> tuple[Invitation, ...]:
-    """The site's invitations that can be read in each of its languages."""
-    if replies is None or not isinstance(replies.body, Replies) or replies.body.site != site:
-        return ()
-    return tuple(
+def days_late(reply: Reply, today: date, *, clock_sure: bool) -> int:
+    """For how many days the service has owed what it promised by a day; 0 if it is not late.
+
+    A promise is an answer that is owed, and "we will by" a day. Nobody is called late by a clock
+    that is not sure.
+    """
+    match reply:
+        case Owed(due=due) | Answer(outcome=Outcome.WILL, due=date() as due) if clock_sure:
+            return max(0, (today - due).days)
+    return 0
+
+
+def _in_order(replies: Replies, languages: tuple[str, ...]) -> tuple[Reply, ...]:
+    """What can be read in each language: what is owed by its day, the rest as the service wrote it.
+
+    An answer tells no day that it was given on; which of them comes first is for who wrote them.
+    """
+
+    def rank(reply: Reply) -> tuple[int, date]:
+        match reply:
+            case Owed():
+                return 0, reply.due
+            case Answer():
+                return 1, date.min
+            case Invitation():
+                return 2, date.min
+
+    readable = (
         reply
-        for reply in replies.body.replies
-        if isinstance(reply, Invitation)
-        and all(
-            language in text
-            for language in languages
-            for text in (reply.what, reply.when, reply.whom)
-        )
+        for reply in replies.replies
+        if all(language in text for language in languages for text in reply.texts.values())
     )
+    return tuple(sorted(readable, key=rank))
