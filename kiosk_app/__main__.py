@@ -52,7 +52,7 @@ random hexadecimal digits, as `openssl rand -hex 32` prints them; without it not
 the store can be delivered, so it must outlast the kiosk's restarts.
 
 The kiosk ends with 2 if the settings, the stamp or the store's key can't be used, and with 1 if
-it had to stop while a response could not be stored.
+it had to stop while a record could not be stored.
 """
 
 _ENDING: Final = {signal.SIGTERM, signal.SIGINT}

@@ -20,6 +20,7 @@ from sync_service.contract.record import (
     Moment,
     Record,
     Response,
+    Verdict,
     encode_record,
     half_day_of,
 )
@@ -34,7 +35,7 @@ _NOON: Final = time(12)
 
 
 class UnsavedError(KioskError):
-    """The kiosk had to stop while the store took nothing: a response is lost. Look at the store."""
+    """The kiosk had to stop while the store took nothing: something is lost. Look at the store."""
 
 
 class Listener(Protocol):
@@ -75,9 +76,12 @@ class Pace:
 
 @dataclass(slots=True)
 class _Entry:
-    """A response on its way into the store: sealed once for a log, and offered until it is in."""
+    """A record on its way into the store: sealed once for a log, and offered until it is in.
 
-    response: Response
+    ``told``: nobody waits, or no longer, to be told that it is not in yet.
+    """
+
+    record: Response | Verdict
     log_id: bytes = b""
     sealed: bytes = b""
     told: bool = False
@@ -88,11 +92,12 @@ _Count: TypeAlias = Callable[[State, int], None]
 
 
 class Writer:
-    """Writes responses, counts and day records, and watches for publications.
+    """Writes responses, verdicts, counts and day records, and watches for publications.
 
     ``open_store`` opens the store under the kiosk's stamp; it is called on the writer's thread,
     and again until it succeeds. ``spoken`` are the languages that the kiosk speaks, ``timezone``
-    the site's by the stamp. Everything that it tells its listener goes through the door.
+    the site's by the stamp. Everything that it tells its listener goes through the door. Of what
+    becomes of a verdict it tells nothing: whoever gave it was thanked for it and has left.
     """
 
     def __init__(
@@ -112,7 +117,7 @@ class Writer:
         self._spoken = spoken
         self._pace = pace
         self._inbox: SimpleQueue[_Entry | _Count | None] = SimpleQueue()
-        self._responses: deque[_Entry] = deque()
+        self._entries: deque[_Entry] = deque()
         self._counts: deque[_Count] = deque()
         self._store: Store | None = None
         self._revision: int | None = None
@@ -136,10 +141,10 @@ class Writer:
         self._ended.add_done_callback(lambda ended: self._door.post(lambda now: ended.result()))
         threads.shutdown(wait=False)
 
-    def record(self, response: Response) -> None:
-        """Take a response to be sealed and stored."""
+    def record(self, record: Response | Verdict) -> None:
+        """Take a response or a verdict to be sealed and stored."""
         self._taken += 1
-        self._inbox.put(_Entry(response))
+        self._inbox.put(_Entry(record, told=isinstance(record, Verdict)))
 
     def count_session(self) -> None:
         """Count a session begun."""
@@ -156,7 +161,7 @@ class Writer:
         """Store what is still to be stored, and end.
 
         Raises:
-            UnsavedError: the store took a response neither at once nor within the time.
+            UnsavedError: the store took a record neither at once nor within the time.
         """
         self._inbox.put(None)
         try:
@@ -164,7 +169,7 @@ class Writer:
         except FutureTimeoutError:
             self._given_up = True
         if self._stored < self._taken:
-            raise UnsavedError("a response could not be stored before the kiosk had to stop")
+            raise UnsavedError("a record could not be stored before the kiosk had to stop")
 
     # On the writer's thread
 
@@ -177,7 +182,7 @@ class Writer:
                 self._fail(error)
             else:
                 self._recover()
-            if self._closing and (self._given_up or not self._responses):
+            if self._closing and (self._given_up or not self._entries):
                 break
         if self._store is not None:
             self._store.close()
@@ -190,7 +195,7 @@ class Writer:
             while True:
                 match job:
                     case _Entry():
-                        self._responses.append(job)
+                        self._entries.append(job)
                     case None:
                         self._closing = True
                     case count:
@@ -208,11 +213,13 @@ class Writer:
         if self._store is None:
             self._store = self._open_store()
         held = self._publications(self._store.state)
-        while self._responses:
-            self._put(self._responses[0], self._store.outbox, held)
-            self._responses.popleft()
+        while self._entries:
+            entry = self._entries[0]
+            self._put(entry, self._store.outbox, held)
+            self._entries.popleft()
             self._stored += 1
-            self._door.post(self._listener.recorded)
+            if isinstance(entry.record, Response):
+                self._door.post(self._listener.recorded)
         while self._counts:
             self._counts[0](self._store.state, held.assignment.serial)
             self._counts.popleft()
@@ -237,9 +244,9 @@ class Writer:
     def _put(self, entry: _Entry, outbox: Outbox, held: Held) -> None:
         log_id = outbox.log_id
         if entry.log_id != log_id:
-            entry.sealed = _seal(entry.response, held, log_id)
+            entry.sealed = _seal(entry.record, held, log_id)
             entry.log_id = log_id
-        outbox.put(entry.sealed, entry.response.moment.half_day)
+        outbox.put(entry.sealed, entry.record.moment.half_day)
 
     def _finish_days(self, store: Store, held: Held) -> None:
         """Put the records of the days that are over."""
@@ -263,9 +270,10 @@ class Writer:
         )
 
     def _fail(self, error: OutboxError) -> None:
-        if self._responses and not self._responses[0].told:
-            self._responses[0].told = True
-            self._door.post(self._listener.record_failed)
+        for entry in self._entries:
+            if not entry.told:
+                entry.told = True
+                self._door.post(self._listener.record_failed)
         if self._well is not False:
             self._well = False
             log.error(

@@ -350,7 +350,9 @@ class Opener:
                 return self._fault_of_response(record)
             case Verdict():
                 replies = self._replies.get(record.replies)
-                if replies is None or all(reply.code != record.reply for reply in replies.replies):
+                if replies is None or replies.site != assignment.site:
+                    return Opening.UNKNOWN_REPLY
+                if all(reply.code != record.reply for reply in replies.replies):
                     return Opening.UNKNOWN_REPLY
         return None
 

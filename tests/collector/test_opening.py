@@ -17,6 +17,7 @@ from centre import (
     OTHER_STAMP,
     PUBLISHING,
     QUESTIONNAIRE,
+    REPLIES,
     RESPONSE,
     SECRET,
     UNSYNCED,
@@ -94,6 +95,12 @@ def test_a_verdict_is_opened(centre):
     row = centre.row(tables.verdict)
     assert (row["language"], row["replies"], row["reply"]) == ("en", 1, 4)
     assert row["fairness"] == Fairness.PARTLY
+
+
+def test_a_verdict_on_what_another_site_replied_stays_sealed(centre):
+    centre.publish(2, replace(REPLIES, site="branch-library"))
+    centre.hold(replace(VERDICT, replies=2))
+    assert centre.open() == {Opening.UNKNOWN_REPLY: 1}
 
 
 def test_a_day_is_opened(centre):

@@ -13,7 +13,7 @@ from kiosk_app.door import Door
 from kiosk_app.session import Session
 from kiosk_app.writer import Pace, Store, UnsavedError, Writer
 from sync_service.contract.publication import Publication
-from sync_service.contract.record import DayRecord, Ending
+from sync_service.contract.record import DayRecord, Ending, Fairness, Verdict
 from sync_service.contract.sealing import OpeningKey, generate_opening_key
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import open_store, reading, writing
@@ -81,6 +81,16 @@ class Desk:
         session.answer(1, answer)
         return session.response(asked, "en", self.clock.moment("Europe/London"))
 
+    def verdict(self):
+        return Verdict(
+            assignment=1,
+            moment=self.clock.moment("Europe/London"),
+            language="en",
+            replies=1,
+            reply=4,
+            fairness=Fairness.FAIR,
+        )
+
     def wait_until(self, happened):
         """Let in what the writer tells until something has happened."""
         deadline = time.monotonic() + 30
@@ -140,6 +150,39 @@ def test_a_response_that_can_not_be_stored_is_tried_again_and_stored_once(desk):
     assert len(desk.site.records()) == 1
 
 
+def test_a_verdict_is_stored_in_its_turn_and_nobody_is_told(desk):
+    desk.start()
+    verdict, response = desk.verdict(), desk.response()
+    for record in (verdict, response, verdict):
+        desk.writer.record(record)
+    desk.wait_until(lambda: len(desk.site.records()) == 3)
+    desk.door.let_in(0.0)
+    assert desk.site.records() == [verdict, response, verdict]
+    assert desk.told.words.count("recorded") == 1
+
+
+def test_a_verdict_that_can_not_be_stored_is_tried_again_and_fails_only_the_response_behind(desk):
+    desk.start()
+    desk.wait_for("in service")
+    store = desk.site.open_store()
+    with writing(store):
+        desk.writer.record(desk.verdict())
+        desk.wait_for("in service", "out of service")
+        desk.writer.record(desk.response())
+        desk.wait_for("out of service", "failed")
+    desk.wait_for("failed", "recorded", "in service")
+    store.dispose()
+    assert [type(record).__name__ for record in desk.site.records()] == ["Verdict", "Response"]
+
+
+def test_closing_stores_a_verdict_that_still_waits(desk):
+    desk.start()
+    verdict = desk.verdict()
+    desk.writer.record(verdict)
+    desk.writer.close(30)
+    assert desk.site.records() == [verdict]
+
+
 def test_two_responses_with_the_same_answers_are_two_records(desk):
     desk.start()
     for _ in range(2):
@@ -156,12 +199,13 @@ def test_closing_stores_what_is_still_waiting(desk):
     assert [record.answers[1] for record in desk.site.records()] == [1, 2, 3]
 
 
-def test_closing_on_a_store_that_takes_nothing_says_that_a_response_is_lost(desk):
+@pytest.mark.parametrize("record", [Desk.response, Desk.verdict])
+def test_closing_on_a_store_that_takes_nothing_says_that_a_record_is_lost(desk, record):
     desk.start()
     desk.wait_for("in service")
     store = desk.site.open_store()
     with writing(store):
-        desk.writer.record(desk.response())
+        desk.writer.record(record(desk))
         with pytest.raises(UnsavedError):
             desk.writer.close(0.5)
     store.dispose()
