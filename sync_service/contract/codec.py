@@ -8,7 +8,7 @@ other way round.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from typing import NoReturn, TypeAlias, TypeGuard, TypeVar
@@ -33,6 +33,7 @@ Value: TypeAlias = (
 
 _LONG_HEAD = 24  # from here on, the argument follows in 1, 2, 4 or 8 bytes
 _STRINGS = (2, 3)  # the major types of bytes and text
+_SCALARS = frozenset((int, str, bytes, bool, type(None)))
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -97,17 +98,19 @@ def _check_number(data: bytes) -> None:
 
 def _check_profile(value: object) -> None:
     kind = type(value)
+    members: Iterable[object] = ()
     if kind is dict:
-        key_types = {type(key) for key in value}  # type: ignore[attr-defined]
+        key_types = set(map(type, value))  # type: ignore[call-overload]
         if not (key_types <= {int} or key_types <= {str}):
             raise MalformedError("map keys must be all integers or all text")
-        for member in value.values():  # type: ignore[attr-defined]
-            _check_profile(member)
+        members = value.values()  # type: ignore[attr-defined]
     elif kind is list:
-        for member in value:  # type: ignore[attr-defined]
-            _check_profile(member)
-    elif kind not in (int, str, bytes, bool, type(None)):
+        members = value  # type: ignore[assignment]
+    elif kind not in _SCALARS:
         raise MalformedError(f"a value of type {kind.__name__} is outside the profile")
+    for member in members:
+        if type(member) not in _SCALARS:  # as most are
+            _check_profile(member)
 
 
 class Fields:
@@ -126,107 +129,95 @@ class Fields:
     def __contains__(self, key: int | str) -> bool:
         return key in self._members
 
-    def _take(self, key: int | str, convert: Callable[[Value], T | None], allowed: str) -> T:
+    def _take(self, key: int | str) -> Value:
         if key not in self._members:
             raise MalformedError(f"{self._what}: {key} is missing")
-        converted = convert(self._members.pop(key))
-        if converted is None:
-            raise MalformedError(f"{self._what}: {key} must be {allowed}")
-        return converted
+        return self._members.pop(key)
+
+    def _not(self, key: int | str, allowed: str) -> MalformedError:
+        return MalformedError(f"{self._what}: {key} must be {allowed}")
 
     def integer(self, key: int | str, low: int = 0, high: int = MAX_INTEGER) -> int:
         """An integer from ``low`` to ``high``."""
-
-        def convert(value: Value) -> int | None:
-            return value if is_integer(value, low, high) else None
-
-        return self._take(key, convert, f"an integer from {low} to {high}")
+        value = self._take(key)
+        if not is_integer(value, low, high):
+            raise self._not(key, f"an integer from {low} to {high}")
+        return value
 
     def flag(self, key: int | str) -> bool:
         """True or false."""
-
-        def convert(value: Value) -> bool | None:
-            return value if isinstance(value, bool) else None
-
-        return self._take(key, convert, "true or false")
+        value = self._take(key)
+        if not isinstance(value, bool):
+            raise self._not(key, "true or false")
+        return value
 
     def octets(self, key: int | str, low: int, high: int | None = None) -> bytes:
         """A byte string of ``low`` (to ``high``) bytes."""
         top = low if high is None else high
-
-        def convert(value: Value) -> bytes | None:
-            return value if isinstance(value, bytes) and low <= len(value) <= top else None
-
-        return self._take(key, convert, f"{low} to {top} bytes")
+        value = self._take(key)
+        if not isinstance(value, bytes) or not low <= len(value) <= top:
+            raise self._not(key, f"{low} to {top} bytes")
+        return value
 
     def text(self, key: int | str, high: int) -> str:
         """Text of 1 to ``high`` characters."""
-
-        def convert(value: Value) -> str | None:
-            return value if isinstance(value, str) and 1 <= len(value) <= high else None
-
-        return self._take(key, convert, f"text of 1 to {high} characters")
+        value = self._take(key)
+        if not isinstance(value, str) or not 1 <= len(value) <= high:
+            raise self._not(key, f"text of 1 to {high} characters")
+        return value
 
     def line(self, key: int | str, high: int) -> str:
         """1 to ``high`` printable characters of ASCII: what any terminal may be shown."""
-
-        def convert(value: Value) -> str | None:
-            if not isinstance(value, str) or not 1 <= len(value) <= high:
-                return None
-            return value if value.isascii() and value.isprintable() else None
-
-        return self._take(key, convert, f"1 to {high} printable characters of ASCII")
+        value = self._take(key)
+        if (
+            not isinstance(value, str)
+            or not 1 <= len(value) <= high
+            or not (value.isascii() and value.isprintable())
+        ):
+            raise self._not(key, f"1 to {high} printable characters of ASCII")
+        return value
 
     def day(self, key: int | str) -> date:
         """A date, written as 2026-03-14."""
-
-        def convert(value: Value) -> date | None:
-            if not isinstance(value, str):
-                return None
-            try:
-                found = date.fromisoformat(value)
-            except ValueError:
-                return None
-            return found if found.isoformat() == value else None
-
-        return self._take(key, convert, "a date such as 2026-03-14")
+        value = self._take(key)
+        try:
+            found = date.fromisoformat(value) if isinstance(value, str) else None
+        except ValueError:
+            found = None
+        if found is None or found.isoformat() != value:
+            raise self._not(key, "a date such as 2026-03-14")
+        return found
 
     def member(self, key: int | str, kind: type[E]) -> E:
         """A member of an enumeration, by its value."""
-        by_value = {member.value: member for member in kind}
-
-        def convert(value: Value) -> E | None:
-            return by_value.get(value) if type(value) in (int, str) else None
-
-        return self._take(key, convert, f"one of {', '.join(map(str, by_value))}")
+        value = self._take(key)
+        if type(value) in (int, str):  # true is not 1
+            try:
+                return kind(value)
+            except ValueError:
+                pass
+        raise self._not(key, f"one of {', '.join(str(member.value) for member in kind)}")
 
     def items(self, key: int | str, high: int) -> list[Value]:
         """An array of at most ``high`` members, each still to be checked."""
-
-        def convert(value: Value) -> list[Value] | None:
-            return value if isinstance(value, list) and len(value) <= high else None
-
-        return self._take(key, convert, f"an array of at most {high}")
+        value = self._take(key)
+        if not isinstance(value, list) or len(value) > high:
+            raise self._not(key, f"an array of at most {high}")
+        return value
 
     def mapping(self, key: int | str, high: int) -> dict[int, Value]:
         """A map with integer keys and at most ``high`` members, each still to be checked."""
-
-        def convert(value: Value) -> dict[int, Value] | None:
-            if not isinstance(value, dict) or len(value) > high:
-                return None
-            return value if all(type(k) is int for k in value) else None
-
-        return self._take(key, convert, f"a map of at most {high} by integers")
+        value = self._take(key)
+        if not isinstance(value, dict) or len(value) > high or not set(map(type, value)) <= {int}:
+            raise self._not(key, f"a map of at most {high} by integers")
+        return value
 
     def document(self, key: int | str) -> dict[str, Value]:
         """A map with text keys, still to be checked."""
-
-        def convert(value: Value) -> dict[str, Value] | None:
-            if not isinstance(value, dict):
-                return None
-            return value if all(type(k) is str for k in value) else None
-
-        return self._take(key, convert, "a map by text")
+        value = self._take(key)
+        if not isinstance(value, dict) or not set(map(type, value)) <= {str}:
+            raise self._not(key, "a map by text")
+        return value
 
     def unknown(self) -> dict[int, Value]:
         """What nobody took: members of a later version of the contract, kept as they are."""

@@ -194,7 +194,7 @@ def encode_record(record: Record) -> bytes:
         MalformedError: the record breaks the contract, or is larger than the largest bucket.
     """
     plain = encode(_members(record))
-    _parse(plain)  # what we write must be what we would accept
+    _parse(decode(plain))  # what we write must be what we would accept
     return _pad(plain)
 
 
@@ -204,9 +204,9 @@ def decode_record(padded: bytes) -> Record:
     Raises:
         MalformedError: the bytes hold no record, or one of a kind unknown to this version.
     """
-    plain = _unpad(padded)
-    record = _parse(plain)
-    if encode(_members(record)) != plain:
+    members = decode(_unpad(padded))
+    record = _parse(members)
+    if _members(record) != members:
         raise MalformedError("record: a member at its default must be left out")
     return record
 
@@ -259,8 +259,8 @@ def _response_members(response: Response) -> dict[int, Value]:
     }
 
 
-def _parse(plain: bytes) -> Record:
-    fields = Fields(decode(plain), "record")
+def _parse(members: Value) -> Record:
+    fields = Fields(members, "record")
     kind = fields.member(0, Kind)
     assignment = fields.integer(1, low=1)
     moment = Moment(fields.integer(2, high=_LAST_HALF_DAY), _parse_evidence(fields))
@@ -314,7 +314,7 @@ def _parse_response(fields: Fields, assignment: int, moment: Moment) -> Response
         text_size=fields.integer(12, low=1, high=9) if 12 in fields else 0,
         helped=fields.member(13, Helped) if 13 in fields else None,
         age_band=fields.integer(14, low=1, high=23) if 14 in fields else None,
-        misuse=Misuse(fields.integer(15, low=1, high=255) if 15 in fields else 0),
+        misuse=Misuse(fields.integer(15, low=1, high=255)) if 15 in fields else Misuse.NONE,
         unknown=fields.unknown(),
     )
     offered = set(response.offered)

@@ -1,5 +1,7 @@
 """The codec: one encoding for a value, and any bytes give a value or a MalformedError."""
 
+from enum import IntEnum
+
 import cbor2
 import pytest
 from hypothesis import given
@@ -132,6 +134,19 @@ def test_fields_name_the_map_and_the_member_that_is_wrong():
         fields.nothing_else()
 
 
-def test_true_is_not_the_integer_one():
+class Rating(IntEnum):
+    POOR = 0
+    GOOD = 1
+
+
+@pytest.mark.parametrize("take", [Fields.integer, lambda fields, key: fields.member(key, Rating)])
+def test_true_is_not_the_integer_one(take):
+    assert take(Fields({1: 1}, "status"), 1) == 1
     with pytest.raises(MalformedError):
-        Fields({1: True}, "status").integer(1)
+        take(Fields({1: True}, "status"), 1)
+
+
+@pytest.mark.parametrize("value", [2, -1, "1", b"\x01", None, [1], {1: 1}])
+def test_what_is_no_value_of_an_enumeration_is_no_member_of_it(value):
+    with pytest.raises(MalformedError, match="status: 1 must be one of 0, 1"):
+        Fields({1: value}, "status").member(1, Rating)
