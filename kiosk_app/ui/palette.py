@@ -56,7 +56,8 @@ class Ground(Enum):
 class Look(Enum):
     """How a button looks: its face, the words on it, and its edge, which is seen on any ground.
 
-    ``PRESSED`` is either of the others under a finger; ``DISABLED`` can't be tapped yet.
+    ``STRONG`` is what is asked for, ``PLAIN`` what is offered beside it, ``QUIET`` what stands at
+    the edge. ``PRESSED`` is any of them under a finger; ``DISABLED`` can't be tapped yet.
     """
 
     def __init__(self, face: Colour, words: Colour, edge: Colour) -> None:
@@ -67,6 +68,7 @@ class Look(Enum):
     #           face     words   edge
     STRONG = (_TEAL, _CARD, _TEAL)
     PLAIN = (_CARD, _INK, _EDGE)
+    QUIET = (_PAPER, _TEAL, _EDGE)
     PRESSED = (_NIGHT, _CARD, _NIGHT)
     DISABLED = (_PAPER, _FAINT, _FAINT)
 
