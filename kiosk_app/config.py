@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from kiosk_app.kiosk import Manners
+from kiosk_app.manners import Manners
 
 _Path = Annotated[str, msgspec.Meta(min_length=1)]
 _Pixels = Annotated[int, msgspec.Meta(ge=320, le=7680)]

@@ -6,115 +6,35 @@ the screen has changed, or was shown for something else, is ignored: so one tap 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from random import Random
-from typing import Final
+from typing import Final, TypeAlias
 
 from kiosk_app.in_force import InForce
-from kiosk_app.session import Progress, Session
-from sync_service.contract.publication import Invitation
-from sync_service.contract.questionnaire import Item, ItemKind
-from sync_service.contract.record import Moment, Response
+from kiosk_app.manners import Manners
+from kiosk_app.session import Session
+from kiosk_app.view import About, Asked, Choice, Posted, Question, Screen, Trouble, View
+from kiosk_app.wall import Wall
+from sync_service.contract.questionnaire import Item
+from sync_service.contract.record import Fairness, Moment, Response, Verdict
 
-
-class Screen(StrEnum):
-    """What kind of thing is shown."""
-
-    ATTRACT = "attract"
-    ASKING = "asking"
-    SAVING = "saving"
-    THANKS = "thanks"
-    OUT_OF_SERVICE = "out_of_service"
-
-
-class Trouble(StrEnum):
-    """Why the kiosk is out of service, as far as a respondent cares."""
-
-    NOT_SAVED = "not_saved"
-    NOT_WORKING = "not_working"
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How patient the kiosk is; all in seconds.
-
-    ``settle_s``: how long a new screen ignores taps that were meant for the one before.
-    ``idle_timeout_s``: without a touch, the respondent has walked away.
-    ``thanks_s``, ``invitation_s``: how long thanks stand, alone and with an invitation.
-    ``saving_shown_after_s``: a commit that is quicker than this is not worth a word.
-    """
-
-    settle_s: float = 0.35
-    idle_timeout_s: float = 30.0
-    thanks_s: float = 6.0
-    invitation_s: float = 25.0
-    saving_shown_after_s: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A button under a question. One that is not ``scored`` stands apart from the scale."""
-
-    code: int
-    text: str
-    scored: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """An item in one language."""
-
-    language: str
-    text: str
-    choices: tuple[Choice, ...]
-    notice: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The item that is asked: one question in each language shown at once.
-
-    ``given`` is what was answered before, when the respondent came back to it.
-    """
-
-    item: int
-    kind: ItemKind
-    questions: tuple[Question, ...]
-    given: int | str | None
-    max_length: int
-    progress: Progress
-    can_go_back: bool
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """All that the screen shows.
-
-    ``languages`` are those that it speaks at once, with equal room; ``other_languages`` those
-    that it offers to change to.
-    """
-
-    screen: Screen
-    site_name: str
-    languages: tuple[str, ...]
-    other_languages: tuple[str, ...] = ()
-    asked: Asked | None = None
-    invitation: Invitation | None = None
-    trouble: Trouble | None = None
-    saving_shown: bool = False
+Told: TypeAlias = Response | Verdict
+"""What a respondent tells, to be recorded."""
 
 
 _OPEN: Final = (Screen.ATTRACT, Screen.ASKING)
+_IN_SESSION: Final = (Screen.ASKING, Screen.STILL_THERE)
+_READING: Final = (Screen.ABOUT, Screen.REPLIES)
+_CAN_PAUSE: Final = (*_OPEN, Screen.STILL_THERE, *_READING, Screen.VERDICT)
 
 
 class Kiosk:
     """One kiosk, from attract screen to thanks and back.
 
     It begins out of service, until `in_service` is told. ``moment`` gives the present half-day in
-    a time zone. ``record`` takes a finished session's response and must not wait; its fate comes
-    back as `recorded`, or as `record_failed` and, some time later, `recorded` all the same.
-    ``session_begun`` is called for each first tap.
+    a time zone. ``record`` takes what a respondent told and must not wait. A response's fate comes
+    back as `recorded`, or as `record_failed` and, some time later, `recorded` all the same; of a
+    verdict nothing comes back, because nobody waits for it. ``session_begun`` is called for each
+    first tap.
     """
 
     def __init__(
@@ -124,7 +44,7 @@ class Kiosk:
         *,
         random: Random,
         moment: Callable[[str], Moment],
-        record: Callable[[Response], None],
+        record: Callable[[Told], None],
         session_begun: Callable[[], None],
         now: float,
     ) -> None:
@@ -137,6 +57,9 @@ class Kiosk:
         self._session_begun = session_begun
         self._working = False
         self._unsaved = False
+        self._before_pause = Screen.ATTRACT
+        self._judged: Posted | None = None
+        self._rests = 0
         self._rest(now)
 
     @property
@@ -151,6 +74,8 @@ class Kiosk:
             languages=self._languages,
             other_languages=self._other_languages,
             asked=self._asked() if self._screen in _OPEN else None,
+            posted=self._posted,
+            about=self._about() if self._screen is Screen.ABOUT else None,
             invitation=self._invitation,
             trouble=trouble,
             saving_shown=self._saving_shown,
@@ -164,18 +89,26 @@ class Kiosk:
     @property
     def next_tick(self) -> float | None:
         """When `tick` will next change anything, if nothing else happens before."""
+        manners = self._manners
         match self._screen:
-            case Screen.ASKING:
-                return self._touched_at + self._manners.idle_timeout_s
+            case Screen.ASKING | Screen.ABOUT | Screen.REPLIES:
+                return self._touched_at + manners.idle_timeout_s
             case Screen.ATTRACT if self._language_chosen:
-                return self._touched_at + self._manners.idle_timeout_s
+                return self._touched_at + manners.idle_timeout_s
+            case Screen.ATTRACT if self._wall.looked_at:
+                return self._touched_at + manners.posted_s
+            case Screen.STILL_THERE:
+                return self._touched_at + manners.warning_s
+            case Screen.PAUSED:
+                return self._touched_at + manners.pause_s
             case Screen.SAVING if not self._saving_shown:
-                return self._changed_at + self._manners.saving_shown_after_s
-            case Screen.THANKS:
-                invited = self._invitation is not None
-                return self._changed_at + (
-                    self._manners.invitation_s if invited else self._manners.thanks_s
-                )
+                return self._changed_at + manners.saving_shown_after_s
+            case Screen.THANKS if self._invitation is not None:
+                return self._changed_at + manners.invitation_s
+            case Screen.THANKS | Screen.DISCARDED:
+                return self._changed_at + manners.thanks_s
+            case Screen.VERDICT:
+                return self._touched_at + manners.verdict_s
         return None
 
     def settled(self, now: float) -> bool:
@@ -204,21 +137,86 @@ class Kiosk:
             self._session.back()
             self._change(Screen.ASKING, now)
 
+    def stop(self, now: float) -> None:
+        """The respondent wants nothing counted: the session is forgotten, not recorded."""
+        if self._settled_on(Screen.ASKING, now=now):
+            self._change(Screen.DISCARDED, now)
+
     def choose_language(self, language: str, now: float) -> None:
-        """Another language is wanted."""
-        if language in self._other_languages and self.settled(now):
+        """Another language is wanted, or one of two at a bilingual site."""
+        offered = self._other_languages
+        if self._screen is Screen.ATTRACT and len(self._languages) > 1:
+            offered = self._languages
+        if language in offered and self.settled(now):
             self._language = language
             self._language_chosen = True
             self._change(self._screen, now)
+
+    def still_here(self, now: float) -> None:
+        """The respondent was only thinking."""
+        if self._settled_on(Screen.STILL_THERE, now=now):
+            self._change(Screen.ASKING, now)
+
+    def someone_new(self, now: float) -> None:
+        """Someone else stands there: what was answered so far is the one's before."""
+        if self._settled_on(Screen.STILL_THERE, now=now):
+            self._end(now)
+
+    def open_about(self, language: str, now: float) -> None:
+        """Someone wants to know what happens to an answer."""
+        self._read(Screen.ABOUT, language, now)
+
+    def open_replies(self, language: str, now: float) -> None:
+        """Someone wants to read what the service replies."""
+        if self._wall.looked_at:
+            self._read(Screen.REPLIES, language, now)
+
+    def next_reply(self, now: float) -> None:
+        """The reply after the one that is looked at."""
+        self._turn(1, now)
+
+    def previous_reply(self, now: float) -> None:
+        """The reply before the one that is looked at."""
+        self._turn(-1, now)
+
+    def judge(self, fairness: Fairness, language: str, now: float) -> None:
+        """A verdict on the answer that is shown. It is linked to no response."""
+        if not self._settled_on(Screen.VERDICT, now=now) or language not in self._languages:
+            return
+        judged, serial = self._judged, self._in_force.replies_serial
+        assert judged is not None
+        assert serial is not None  # it was shown from there
+        self._record(
+            Verdict(
+                assignment=self._in_force.assignment_serial,
+                moment=self._now_here(),
+                language=language,
+                replies=serial,
+                reply=judged.reply.code,
+                fairness=fairness,
+            )
+        )
+        self._rest(now)
 
     def touch(self, now: float) -> None:
         """The screen was touched: someone is there."""
         self._touched_at = now
 
+    def disturbed(self, now: float) -> None:
+        """A palm, a wiping hand or many fingers: whoever it is, it is no answer."""
+        if self._screen in _CAN_PAUSE:
+            self._before_pause = self._screen
+            self._change(Screen.PAUSED, now)
+        self._touched_at = now
+
     def dismiss(self, now: float) -> None:
-        """Thanks were read."""
-        if self._screen is Screen.THANKS and self.settled(now):
+        """What is shown was read."""
+        if self._settled_on(Screen.THANKS, now=now):
+            self._after_thanks(now)
+        elif self._settled_on(Screen.DISCARDED, Screen.VERDICT, now=now):
             self._rest(now)
+        elif self._settled_on(*_READING, now=now):
+            self._close_reading(now)
 
     # What time does
 
@@ -233,10 +231,16 @@ class Kiosk:
             return
         match self._screen:
             case Screen.ASKING:
+                self._change(Screen.STILL_THERE, now)
+            case Screen.STILL_THERE:
                 self._end(now)
+            case Screen.PAUSED:
+                self._change(self._before_pause, now)
             case Screen.SAVING:
                 self._saving_shown = True
-            case Screen.ATTRACT | Screen.THANKS:
+            case Screen.THANKS:
+                self._after_thanks(now)
+            case _:
                 self._rest(now)
 
     # What the writer tells
@@ -264,7 +268,7 @@ class Kiosk:
     def out_of_service(self, now: float) -> None:
         """Nothing can be recorded at present. A session that is open is not cut short for it."""
         self._working = False
-        if self._screen is Screen.ATTRACT:
+        if self._uncovered in (Screen.ATTRACT, *_READING):
             self._rest(now)
 
     def in_service(self, now: float) -> None:
@@ -284,14 +288,19 @@ class Kiosk:
 
     def close(self, now: float) -> None:
         """The kiosk is about to stop: an open session is recorded as abandoned."""
-        if self._screen is Screen.ASKING:
+        if self._uncovered in _IN_SESSION:
             self._end(now)
+
+    @property
+    def _uncovered(self) -> Screen:
+        """The screen, or during a pause the one that comes back after it."""
+        return self._before_pause if self._screen is Screen.PAUSED else self._screen
 
     @property
     def _languages(self) -> tuple[str, ...]:
         """The languages that are shown at once."""
-        addressed = self._screen in (Screen.ATTRACT, Screen.OUT_OF_SERVICE)
-        if addressed and self._in_force.bilingual:
+        resting = self._uncovered is Screen.ATTRACT and not self._language_chosen
+        if self._in_force.bilingual and (resting or self._screen is Screen.OUT_OF_SERVICE):
             return self._in_force.languages
         return (self._language,)
 
@@ -326,14 +335,28 @@ class Kiosk:
             notice=item.notice.get(language, ()),
         )
 
+    @property
+    def _posted(self) -> Posted | None:
+        """The reply that is shown, if there is one."""
+        if self._screen is Screen.VERDICT:
+            return self._judged
+        return self._wall.looked_at if self._screen in (Screen.ATTRACT, Screen.REPLIES) else None
+
+    def _about(self) -> About:
+        assignment = self._in_force.assignment
+        return About(assignment.organisation_name, assignment.contact, assignment.kept_months)
+
     def _takes(self, item: int, language: str, now: float) -> bool:
         """Whether an event is meant for what is shown."""
         return (
-            self._screen in _OPEN
-            and self.settled(now)
+            self._settled_on(*_OPEN, now=now)
             and item == self._session.item.code
             and language in self._languages
         )
+
+    def _settled_on(self, *screens: Screen, now: float) -> bool:
+        """Whether one of these screens is shown, and takes a tap."""
+        return self._screen in screens and self.settled(now)
 
     def _begin(self, language: str) -> None:
         if self._screen is Screen.ATTRACT:
@@ -351,15 +374,42 @@ class Kiosk:
         self._change(Screen.SAVING, now)
         self._record(response)
 
+    def _after_thanks(self, now: float) -> None:
+        """Ask for a verdict, if there is an answer to judge and nothing else was asked of them."""
+        if self._invitation is None and self._working:
+            self._judged = self._wall.answer(self._random)
+        if self._judged is not None:
+            self._change(Screen.VERDICT, now)
+        else:
+            self._rest(now)
+
+    def _read(self, screen: Screen, language: str, now: float) -> None:
+        if self._settled_on(Screen.ATTRACT, now=now) and language in self._languages:
+            self._language = language
+            self._change(screen, now)
+
+    def _turn(self, by: int, now: float) -> None:
+        if self._settled_on(Screen.REPLIES, now=now) and self._wall.turn(by):
+            self._change(Screen.REPLIES, now)
+
+    def _close_reading(self, now: float) -> None:
+        if self._language_chosen:
+            self._change(Screen.ATTRACT, now)
+        else:
+            self._rest(now)
+
     def _rest(self, now: float) -> None:
         """Forget the respondent, and wait for the next."""
         self._in_force = self._next_in_force
         self._language = self._in_force.languages[0]
         self._language_chosen = False
+        moment = self._now_here()
         self._session = Session(
-            self._in_force.draw(self._random, self._now_here().day),
-            self._in_force.assignment.stands,
+            self._in_force.draw(self._random, moment.day), self._in_force.assignment.stands
         )
+        self._wall = Wall(self._in_force, moment, self._rests)
+        self._rests += 1
+        self._judged = None
         open_for_all = self._working and not self._unsaved
         self._change(Screen.ATTRACT if open_for_all else Screen.OUT_OF_SERVICE, now)
 

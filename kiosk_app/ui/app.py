@@ -12,7 +12,7 @@ from kivy.clock import Clock
 from kivy.core.window import Window
 
 from kiosk_app.error import StartError
-from kiosk_app.kiosk import Kiosk, Screen, View
+from kiosk_app.kiosk import Kiosk
 from kiosk_app.ui.button import WordButton
 from kiosk_app.ui.event_wait import EventWait
 from kiosk_app.ui.page import Catalogues, Page
@@ -20,6 +20,7 @@ from kiosk_app.ui.screens import AttractPage, ItemPage, OutOfServicePage, Saving
 from kiosk_app.ui.theme import PAPER, Theme
 from kiosk_app.ui.touch import OneTouch
 from kiosk_app.ui.writing import TextPage
+from kiosk_app.view import Screen, View
 
 log = logging.getLogger(__name__)
 

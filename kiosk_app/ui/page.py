@@ -8,10 +8,10 @@ from kivy.graphics import Color, Line
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from kiosk_app.kiosk import Asked, View
 from kiosk_app.languages.catalogue import Catalogue
 from kiosk_app.ui.button import Look, WordButton, Words
 from kiosk_app.ui.theme import FAINT, QUIET_INK, Theme
+from kiosk_app.view import Asked, View
 
 MARGIN: Final = 40
 GAP: Final = 22

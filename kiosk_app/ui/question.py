@@ -6,9 +6,9 @@ from typing import Final
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from kiosk_app.kiosk import Choice, Question
 from kiosk_app.ui.button import Look, WordButton, Words
 from kiosk_app.ui.theme import QUIET_INK, Theme
+from kiosk_app.view import Choice, Question
 
 _MOST_IN_ROW: Final = 6
 _TALLEST: Final = 140

@@ -6,9 +6,9 @@ from kivy.input import MotionEvent
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from kiosk_app.kiosk import Trouble, View
 from kiosk_app.ui.page import GAP, MARGIN, Page
 from kiosk_app.ui.question import QuestionPane
+from kiosk_app.view import Trouble, View
 
 
 class AttractPage(Page):

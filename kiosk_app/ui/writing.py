@@ -6,11 +6,11 @@ from kivy.graphics import Color, Line, RoundedRectangle
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.label import Label
 
-from kiosk_app.kiosk import View
 from kiosk_app.ui.button import WordButton, Words
 from kiosk_app.ui.keyboard import Keyboard
 from kiosk_app.ui.page import GAP, Catalogues, Page
 from kiosk_app.ui.theme import CARD, EDGE, FONT, INK, QUIET_INK, Theme
+from kiosk_app.view import View
 
 _CURSOR: Final = "|"
 

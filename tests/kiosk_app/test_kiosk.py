@@ -1,24 +1,46 @@
 """The flow without a screen: tables of what happens, when, and what is shown then."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from random import Random
 
 import pytest
 from kiosk_site import both, in_force
 
-from kiosk_app.kiosk import Kiosk, Manners, Screen, Trouble
-from sync_service.contract.publication import Invitation, Replies
-from sync_service.contract.record import Ending, Moment, half_day_of
+from kiosk_app.kiosk import Kiosk
+from kiosk_app.manners import Manners
+from kiosk_app.view import Screen, Trouble
+from sync_service.contract.publication import Answer, Invitation, Outcome, Owed, Replies
+from sync_service.contract.record import (
+    ClockEvidence,
+    Ending,
+    Fairness,
+    Moment,
+    Verdict,
+    half_day_of,
+)
 
-ATTRACT, ASKING, SAVING, THANKS, OUT = Screen
+ATTRACT, ASKING, STILL_THERE, PAUSED, ABOUT, REPLIES = list(Screen)[:6]
+SAVING, THANKS, VERDICT, DISCARDED, OUT = list(Screen)[6:]
 NOW = Moment(half_day_of(datetime(2026, 3, 10, 14)))
 INVITATION = Invitation(code=1, what=both("help"), when=both("now"), whom=both("the desk"))
+OWED = Owed(
+    code=2, said=both("late trains"), due=date(2026, 3, 1), signed_by=both("the head of service")
+)
+ANSWER = Answer(
+    code=3,
+    said=both("not heard"),
+    outcome=Outcome.DID,
+    reply=both("we listen"),
+    signed_by=both("the manager"),
+)
+WALL = Replies("central-library", (ANSWER, INVITATION, OWED))
 
 
 class Trial:
     """A kiosk, what it hands over to be recorded, and a clock that the test moves."""
 
-    def __init__(self, in_force, *, working=True):
+    def __init__(self, in_force, *, working=True, moment=NOW):
         self.recorded = []
         self.begun = 0
         self.now = 1000.0
@@ -26,7 +48,7 @@ class Trial:
             in_force,
             Manners(),
             random=Random(1),
-            moment=lambda timezone: NOW,
+            moment=lambda timezone: moment,
             record=self.recorded.append,
             session_begun=self.count,
             now=self.now,
@@ -131,10 +153,113 @@ def play(trial, *steps):
                 (29.9, ("tick",), (ASKING, 2)),
                 (0, ("touch",), (ASKING, 2)),
                 (29.9, ("tick",), (ASKING, 2)),
+                (0.1, ("tick",), STILL_THERE),
+                (19.9, ("tick",), STILL_THERE),
                 (0.1, ("tick",), SAVING),
                 (0, ("recorded",), (ATTRACT, 1)),
             ],
-            id="who walks away is recorded and not thanked",
+            id="who walks away is asked, then recorded and not thanked",
+        ),
+        pytest.param(
+            [
+                (0, ("answer", 1, 1, "en"), (ASKING, 2)),
+                *[
+                    step
+                    for _ in range(20)
+                    for step in (
+                        (30, ("tick",), STILL_THERE),
+                        (0.1, ("still_here",), STILL_THERE),
+                        (19, ("still_here",), (ASKING, 2)),
+                    )
+                ],
+                (1, ("answer", 2, 1, "en"), (ASKING, 3)),
+            ],
+            id="who only thinks may do so for as long as they like",
+        ),
+        pytest.param(
+            [
+                (0, ("answer", 1, 1, "en"), (ASKING, 2)),
+                (30, ("tick",), STILL_THERE),
+                (15, ("touch",), STILL_THERE),
+                (15, ("tick",), STILL_THERE),
+                (0, ("answer", 2, 1, "en"), STILL_THERE),
+                (5, ("tick",), SAVING),
+            ],
+            id="a touch beside the buttons gives more time, and answers nothing",
+        ),
+        pytest.param(
+            [
+                (0, ("answer", 1, 1, "en"), (ASKING, 2)),
+                (30, ("tick",), STILL_THERE),
+                (0.1, ("someone_new",), STILL_THERE),
+                (1, ("someone_new",), SAVING),
+                (0, ("recorded",), (ATTRACT, 1)),
+            ],
+            id="someone new never goes on with the session of the one before",
+        ),
+        pytest.param(
+            [
+                (0, ("answer", 1, 1, "en"), (ASKING, 2)),
+                (0.1, ("stop",), (ASKING, 2)),
+                (0.9, ("stop",), DISCARDED),
+                (0.1, ("dismiss",), DISCARDED),
+                (5.9, ("tick",), (ATTRACT, 1)),
+                (1, ("stop",), (ATTRACT, 1)),
+            ],
+            id="who stops is told that nothing was kept",
+        ),
+        pytest.param(
+            [
+                (0, ("disturbed",), PAUSED),
+                (2.9, ("tick",), PAUSED),
+                (0, ("answer", 1, 1, "en"), PAUSED),
+                (0, ("disturbed",), PAUSED),
+                (2.9, ("tick",), PAUSED),
+                (0.1, ("tick",), (ATTRACT, 1)),
+                (1, ("answer", 1, 1, "en"), (ASKING, 2)),
+                (1, ("disturbed",), PAUSED),
+                (1, ("touch",), PAUSED),
+                (2.9, ("tick",), PAUSED),
+                (0.1, ("tick",), (ASKING, 2)),
+                (0.1, ("answer", 2, 1, "en"), (ASKING, 2)),
+                (1, ("answer", 2, 1, "en"), (ASKING, 3)),
+            ],
+            id="a palm or a wiping hand pauses the screen until it is left alone",
+        ),
+        pytest.param(
+            [
+                (0, ("answer", 1, 1, "en"), (ASKING, 2)),
+                (30, ("tick",), STILL_THERE),
+                (1, ("disturbed",), PAUSED),
+                (3, ("tick",), STILL_THERE),
+                (20, ("tick",), SAVING),
+                (0, ("disturbed",), SAVING),
+                (0, ("recorded",), (ATTRACT, 1)),
+            ],
+            id="a palm neither answers for someone nor keeps a session open",
+        ),
+        pytest.param(
+            [
+                (0, ("open_about", "cy"), (ATTRACT, 1)),
+                (0, ("open_about", "en"), ABOUT),
+                (0.1, ("dismiss",), ABOUT),
+                (0, ("answer", 1, 1, "en"), ABOUT),
+                (1, ("dismiss",), (ATTRACT, 1)),
+                (1, ("open_about", "en"), ABOUT),
+                (29, ("touch",), ABOUT),
+                (29, ("tick",), ABOUT),
+                (1, ("tick",), (ATTRACT, 1)),
+                (1, ("answer", 1, 1, "en"), (ASKING, 2)),
+                (1, ("open_about", "en"), (ASKING, 2)),
+            ],
+            id="what happens to an answer can be read before it is given",
+        ),
+        pytest.param(
+            [
+                (0, ("open_replies", "en"), (ATTRACT, 1)),
+                (0, ("next_reply",), (ATTRACT, 1)),
+            ],
+            id="where nothing is replied, there is nothing to read",
         ),
         pytest.param(
             [
@@ -259,6 +384,34 @@ def test_closing_records_an_open_session_as_abandoned(trial):
     )
 
 
+@pytest.mark.parametrize("event", ["tick", "disturbed"])
+def test_closing_records_a_session_that_is_covered_as_abandoned_too(trial, event):
+    trial.do("answer", 1, 1, "en")
+    trial.wait(30)
+    trial.do(event)
+    trial.do("close")
+    [response] = trial.recorded
+    assert (response.ending, response.answers) == (Ending.ABANDONED, {1: 1})
+
+
+@pytest.mark.parametrize(
+    ("steps", "answers"),
+    [
+        ([(30, ("tick",)), (20, ("tick",))], {1: 1}),
+        ([(30, ("tick",)), (1, ("someone_new",))], {1: 1}),
+        ([(1, ("stop",)), (6, ("tick",))], None),
+    ],
+    ids=["walks away", "is followed by someone new", "stops"],
+)
+def test_what_is_kept_of_a_session_that_was_not_finished(trial, steps, answers):
+    trial.do("answer", 1, 1, "en")
+    for seconds, event in steps:
+        trial.wait(seconds)
+        trial.do(*event)
+    assert [response.answers for response in trial.recorded] == ([answers] if answers else [])
+    assert trial.begun == 1
+
+
 @pytest.mark.parametrize("before", [[], ["answer_all"]])
 def test_closing_records_nothing_twice_and_nothing_that_is_not_there(trial, before):
     for step in before:
@@ -305,6 +458,34 @@ def test_trouble_is_told_in_both_languages_of_a_bilingual_site(bilingual):
     bilingual.answer_all("cy")
     bilingual.do("record_failed")
     assert bilingual.view.languages == ("cy", "en")
+
+
+def test_at_a_bilingual_site_a_language_can_be_chosen_before_an_answer(bilingual):
+    bilingual.do("choose_language", "en")
+    view = bilingual.view
+    assert (bilingual.shown, view.languages, view.other_languages) == (
+        (ATTRACT, 1),
+        ("en",),
+        ("cy",),
+    )
+    bilingual.wait(1)
+    bilingual.do("choose_language", "cy")
+    assert bilingual.view.languages == ("cy",)
+    bilingual.wait(30)
+    bilingual.do("tick")
+    assert bilingual.view.languages == ("cy", "en")
+
+
+def test_a_pause_speaks_the_languages_of_the_screen_it_covers(bilingual):
+    bilingual.do("disturbed")
+    assert bilingual.view.languages == ("cy", "en")
+    bilingual.wait(3)
+    bilingual.do("tick")
+    bilingual.wait(1)
+    bilingual.do("answer", 1, 1, "en")
+    bilingual.wait(1)
+    bilingual.do("disturbed")
+    assert bilingual.view.languages == ("en",)
 
 
 def test_a_site_with_one_language_offers_no_other(trial):
@@ -375,6 +556,164 @@ def test_who_is_willing_sees_the_invitation(centre, value, invited):
     trial.wait(10)
     trial.do("tick")
     assert trial.shown == (THANKS if invited else (ATTRACT, 1))
+
+
+# The wall
+
+
+def on_the_wall(view):
+    posted = view.posted
+    return posted and (posted.reply.code, posted.days_late, posted.number, posted.total)
+
+
+def test_the_wall_shows_one_reply_after_another_to_each_who_comes(centre):
+    trial = Trial(in_force(centre, replies=WALL))
+    seen = []
+    for _ in range(3):
+        seen.append(on_the_wall(trial.view))
+        trial.do("answer", 1, 1, "en")
+        assert trial.view.posted is None
+        trial.wait(1)
+        trial.do("stop")
+        trial.wait(6)
+        trial.do("tick")
+        trial.wait(1)
+    assert sorted(seen) == [(1, 0, 3, 3), (2, 9, 1, 3), (3, 0, 2, 3)]
+
+
+def test_an_idle_wall_goes_on_and_waits_for_who_touches_it(centre):
+    trial = Trial(in_force(centre, replies=WALL))
+    first = on_the_wall(trial.view)
+    trial.wait(590)
+    trial.do("touch")
+    trial.wait(599)
+    trial.do("tick")
+    assert on_the_wall(trial.view) == first
+    trial.wait(1)
+    trial.do("tick")
+    assert on_the_wall(trial.view) != first
+
+
+def test_nobody_is_called_late_by_a_clock_that_is_not_sure(centre):
+    unsure = replace(NOW, evidence=ClockEvidence(b"boot", 3))
+    trial = Trial(in_force(centre, replies=Replies("central-library", (OWED,))), moment=unsure)
+    assert on_the_wall(trial.view) == (2, 0, 1, 1)
+
+
+def test_replies_are_read_one_by_one_and_idle_readers_are_forgotten(centre):
+    trial = Trial(in_force(centre, languages=("cy", "en"), replies=WALL))
+    trial.do("open_replies", "en")
+    assert (trial.shown, trial.view.languages) == (REPLIES, ("en",))
+    read = set()
+    for turn in ("previous_reply", "previous_reply", "next_reply", "next_reply", "next_reply"):
+        trial.wait(1)
+        trial.do(turn)
+        read.add(on_the_wall(trial.view))
+    assert read == {(2, 9, 1, 3), (3, 0, 2, 3), (1, 0, 3, 3)}
+    assert on_the_wall(trial.view) == (1, 0, 3, 3)
+    trial.wait(30)
+    trial.do("tick")
+    assert (trial.shown, trial.view.languages) == ((ATTRACT, 1), ("cy", "en"))
+
+
+def test_reading_in_a_chosen_language_ends_in_that_language(centre):
+    trial = Trial(in_force(centre, languages=("en", "cy", "fr"), spoken="en cy fr"))
+    trial.do("choose_language", "fr")
+    trial.wait(1)
+    trial.do("open_about", "fr")
+    trial.wait(1)
+    trial.do("dismiss")
+    assert (trial.shown, trial.view.languages) == ((ATTRACT, 1), ("fr",))
+
+
+def test_what_the_centre_says_of_itself_is_told_with_what_happens_to_an_answer(trial):
+    assert trial.view.about is None
+    trial.do("open_about", "en")
+    about = trial.view.about
+    assert (about.organisation_name, about.contact, about.kept_months) == (None, {}, None)
+
+
+def thanked(centre, *steps, replies=WALL):
+    trial = Trial(in_force(centre, *steps, replies=replies))
+    for item in range(1, len(steps) + 1):
+        trial.do("answer", item, 1, "en")
+        trial.wait(1)
+    trial.do("recorded")
+    assert trial.shown == THANKS
+    trial.wait(1)
+    return trial
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_after_thanks_a_verdict_on_an_answer_is_asked_and_recorded(centre, seconds):
+    trial = thanked(centre, "dignity", "involved")
+    trial.wait(seconds)
+    trial.do("tick" if seconds else "dismiss")
+    assert (trial.shown, on_the_wall(trial.view)) == (VERDICT, (3, 0, 2, 3))
+    trial.do("judge", Fairness.FAIR, "en")
+    assert len(trial.recorded) == 1, "not settled yet"
+    trial.wait(1)
+    trial.do("judge", Fairness.PARTLY, "cy")
+    assert trial.shown == VERDICT, "not shown in that language"
+    trial.do("judge", Fairness.PARTLY, "en")
+    assert trial.shown == (ATTRACT, 1)
+    _, verdict = trial.recorded
+    assert verdict == Verdict(
+        assignment=verdict.assignment,
+        moment=NOW,
+        language="en",
+        replies=verdict.replies,
+        reply=3,
+        fairness=Fairness.PARTLY,
+    )
+
+
+@pytest.mark.parametrize(("seconds", "event"), [(1, "dismiss"), (20, "tick")])
+def test_a_verdict_may_be_left_out(centre, seconds, event):
+    trial = thanked(centre, "dignity")
+    trial.do("dismiss")
+    assert trial.shown == VERDICT
+    trial.wait(seconds)
+    trial.do(event)
+    assert trial.shown == (ATTRACT, 1)
+    assert len(trial.recorded) == 1
+
+
+def test_no_verdict_is_asked_where_there_is_no_answer(centre):
+    trial = thanked(centre, "dignity", replies=Replies("central-library", (OWED, INVITATION)))
+    trial.do("dismiss")
+    assert trial.shown == (ATTRACT, 1)
+
+
+def test_who_was_shown_an_invitation_is_asked_nothing_more(centre):
+    trial = Trial(in_force(centre, "dignity", "willing", replies=WALL))
+    trial.do("answer", 1, 1, "en")
+    trial.wait(1)
+    trial.do("answer", 4, 1, "en")
+    trial.do("recorded")
+    assert trial.view.invitation == INVITATION
+    trial.wait(1)
+    trial.do("dismiss")
+    assert trial.shown == (ATTRACT, 1)
+
+
+def test_who_has_not_finished_is_asked_for_no_verdict(centre):
+    trial = Trial(in_force(centre, replies=WALL))
+    trial.do("answer", 1, 1, "en")
+    trial.wait(30)
+    trial.do("tick")
+    trial.wait(20)
+    trial.do("tick")
+    trial.do("recorded")
+    assert trial.shown == (ATTRACT, 1)
+
+
+@pytest.mark.parametrize("event", ["open_about", "open_replies"])
+def test_a_kiosk_that_can_record_nothing_says_so_to_readers_too(centre, event):
+    trial = Trial(in_force(centre, replies=WALL))
+    trial.do(event, "en")
+    trial.do("out_of_service")
+    assert trial.shown == OUT
 
 
 # The tick

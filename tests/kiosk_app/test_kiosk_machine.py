@@ -9,20 +9,33 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from kiosk_site import both, in_force
 from lone_centre import LoneCentre
 
-from kiosk_app.kiosk import Kiosk, Manners, Screen
-from sync_service.contract.publication import Invitation, Replies
-from sync_service.contract.record import Ending, Moment, decode_record, encode_record, half_day_of
+from kiosk_app.kiosk import Kiosk
+from kiosk_app.manners import Manners
+from kiosk_app.view import Screen
+from sync_service.contract.publication import Answer, Invitation, Outcome, Replies
+from sync_service.contract.record import (
+    Ending,
+    Fairness,
+    Moment,
+    Response,
+    Verdict,
+    decode_record,
+    encode_record,
+    half_day_of,
+)
 
 NOW = Moment(half_day_of(datetime(2026, 3, 10, 9)))
 MANNERS = Manners()
 CENTRE = LoneCentre()
 INVITATION = Invitation(code=1, what=both("a"), when=both("b"), whom=both("c"))
+ANSWER = Answer(code=2, said=both("d"), outcome=Outcome.DID, reply=both("e"), signed_by=both("f"))
 SITES = (
     in_force(CENTRE),
     in_force(CENTRE, languages=("en", "cy")),
     in_force(CENTRE, "dignity involved", "comment"),
     in_force(CENTRE, languages=("cy", "en", "fr"), spoken="en cy fr"),
     in_force(CENTRE, "involved", "willing", replies=Replies("central-library", (INVITATION,))),
+    in_force(CENTRE, languages=("en", "cy"), replies=Replies("central-library", (ANSWER,))),
 )
 VALUES = st.sampled_from([1, 2, 3, 9, 10, 77, "Kind.", " ", "x" * 30])
 LANGUAGES = st.sampled_from(["en", "cy", "fr"])
@@ -61,7 +74,15 @@ class AnyDay(RuleBasedStateMachine):
         self.open = True
         self.begun += 1
 
-    def record(self, response):
+    def record(self, told):
+        match told:
+            case Response():
+                self.record_response(told)
+            case Verdict():
+                assert self.view.posted.reply.code == told.reply
+        assert decode_record(encode_record(told)) == told
+
+    def record_response(self, response):
         assert self.open, "recorded without a session, or twice"
         self.open = False
         assert not self.uncommitted, "recorded before the one before was committed"
@@ -70,7 +91,6 @@ class AnyDay(RuleBasedStateMachine):
         assert response.answers == answers
         assert set(response.skipped) == self.told.keys() - answers.keys()
         assert list(response.offered) == self.seen
-        assert decode_record(encode_record(response)) == response
 
     def tell(self, event, *arguments):
         """Let the kiosk know of an event, and look at what it shows."""
@@ -143,11 +163,40 @@ class AnyDay(RuleBasedStateMachine):
 
     @rule(language=LANGUAGES)
     def choose_language(self, language):
-        settled = self.now - self.changed_at >= MANNERS.settle_s
-        can = settled and language in self.view.other_languages
+        view = self.view
+        offered = view.other_languages
+        if view.screen is Screen.ATTRACT and len(view.languages) > 1:
+            offered = view.languages
+        can = self.now - self.changed_at >= MANNERS.settle_s and language in offered
         assert self.tell("choose_language", language) == can
 
-    @rule(seconds=st.sampled_from([0.0, 0.1, 0.34, 0.4, 1.0, 6.0, 29.0, 31.0]))
+    @rule(event=st.sampled_from(["still_here", "someone_new", "next_reply", "previous_reply"]))
+    def deed_on_another_screen(self, event):
+        self.now += 1
+        self.tell(event)
+
+    @rule(event=st.sampled_from(["open_about", "open_replies"]), language=LANGUAGES)
+    def read(self, event, language):
+        self.tell(event, language)
+
+    @rule(fairness=st.sampled_from(Fairness), language=LANGUAGES)
+    def judge(self, fairness, language):
+        asked = self.view.screen is Screen.VERDICT
+        assert not (self.tell("judge", fairness, language) and not asked)
+
+    @rule()
+    def stop(self):
+        can = self.view.screen is Screen.ASKING and self.now - self.changed_at >= MANNERS.settle_s
+        if can:
+            self.open = False
+        assert self.tell("stop") == can
+
+    @rule()
+    def disturb(self):
+        self.tell("disturbed")
+        assert self.view.screen not in (Screen.ATTRACT, Screen.ASKING)
+
+    @rule(seconds=st.sampled_from([0.0, 0.1, 0.34, 0.4, 1.0, 6.0, 21.0, 29.0, 31.0]))
     def time_passes(self, seconds):
         self.now += seconds
         self.tell("tick")
@@ -203,7 +252,11 @@ class AnyDay(RuleBasedStateMachine):
 
     @invariant()
     def an_open_session_is_what_is_asked(self):
-        assert self.open == (self.view.screen is Screen.ASKING)
+        screen = self.view.screen
+        if self.open:
+            assert screen in (Screen.ASKING, Screen.STILL_THERE, Screen.PAUSED)
+        else:
+            assert screen not in (Screen.ASKING, Screen.STILL_THERE)
 
     @invariant()
     def nothing_is_thanked_for_while_a_response_is_not_committed(self):

@@ -13,9 +13,11 @@ import pytest
 from kiosk_site import both, in_force
 
 import sync_service
-from kiosk_app.kiosk import Asked, Choice, Kiosk, Manners, Question, Screen, Trouble, View
+from kiosk_app.kiosk import Kiosk
 from kiosk_app.languages.catalogue import read_catalogues
+from kiosk_app.manners import Manners
 from kiosk_app.session import Progress
+from kiosk_app.view import Asked, Choice, Question, Screen, Trouble, View
 from sync_service.contract.publication import Invitation, Stands
 from sync_service.contract.questionnaire import Questionnaire
 from sync_service.contract.record import Moment, half_day_of

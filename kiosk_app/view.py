@@ -1,0 +1,114 @@
+"""The view: all that the screen shows at a moment, as frozen values that hold no behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kiosk_app.session import Progress
+from sync_service.contract.publication import Invitation, Reply
+from sync_service.contract.questionnaire import ItemKind
+
+
+class Screen(StrEnum):
+    """What kind of thing is shown."""
+
+    ATTRACT = "attract"
+    ASKING = "asking"
+    STILL_THERE = "still_there"
+    PAUSED = "paused"
+    ABOUT = "about"
+    REPLIES = "replies"
+    SAVING = "saving"
+    THANKS = "thanks"
+    VERDICT = "verdict"
+    DISCARDED = "discarded"
+    OUT_OF_SERVICE = "out_of_service"
+
+
+class Trouble(StrEnum):
+    """Why the kiosk is out of service, as far as a respondent cares."""
+
+    NOT_SAVED = "not_saved"
+    NOT_WORKING = "not_working"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button under a question. One that is not ``scored`` stands apart from the scale."""
+
+    code: int
+    text: str
+    scored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An item in one language."""
+
+    language: str
+    text: str
+    choices: tuple[Choice, ...]
+    notice: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The item that is asked: one question in each language shown at once.
+
+    ``given`` is what was answered before, when the respondent came back to it.
+    """
+
+    item: int
+    kind: ItemKind
+    questions: tuple[Question, ...]
+    given: int | str | None
+    max_length: int
+    progress: Progress
+    can_go_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A reply of the service as it stands on the wall: ``number`` of ``total``.
+
+    ``days_late`` counts the days since a promise was due; 0 while it is not late, or while nobody
+    can be sure of the date.
+    """
+
+    reply: Reply
+    days_late: int
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the centre says of itself to those who ask what happens to their answers.
+
+    ``contact`` says whom to ask, by language; ``kept_months`` how long answers are kept.
+    """
+
+    organisation_name: str | None
+    contact: Mapping[str, str]
+    kept_months: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that the screen shows.
+
+    ``languages`` are those that it speaks at once, with equal room; ``other_languages`` those
+    that it offers to change to. ``posted`` is the reply on the wall, the one that is looked at, or
+    the answer that is judged.
+    """
+
+    screen: Screen
+    site_name: str
+    languages: tuple[str, ...]
+    other_languages: tuple[str, ...] = ()
+    asked: Asked | None = None
+    posted: Posted | None = None
+    about: About | None = None
+    invitation: Invitation | None = None
+    trouble: Trouble | None = None
+    saving_shown: bool = False
