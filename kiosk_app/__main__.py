@@ -17,9 +17,11 @@ from hardware.watchdog import Watchdog, WatchdogError
 from kiosk_app.config import KioskSettings
 from kiosk_app.door import Door
 from kiosk_app.error import KioskError
+from kiosk_app.hand import Hand
 from kiosk_app.in_force import InForce
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.languages.catalogue import Catalogue, read_catalogues
+from kiosk_app.ui.theme import PX_PER_MM
 from kiosk_app.ui.window import prepare
 from kiosk_app.writer import Pace, Store, UnsavedError, Writer
 from sync_service.contract.publication import Publication
@@ -171,6 +173,8 @@ def _show(
     app = KioskApp(
         kiosk,
         catalogues,
+        Hand(settings.repeat_s),
+        px_per_mm=PX_PER_MM,
         clock=time.monotonic,
         let_in=door.let_in,
         chores=tuple(chores),

@@ -35,6 +35,7 @@ class KioskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     fullscreen: bool = True
     idle_timeout_s: Annotated[float, msgspec.Meta(ge=1, le=600)] = 30.0
     thanks_s: Annotated[float, msgspec.Meta(ge=1, le=60)] = 6.0
+    repeat_s: Annotated[float, msgspec.Meta(ge=0, le=5)] = 0.5
     trace_view: bool = False
 
     @property

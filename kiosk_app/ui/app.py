@@ -12,6 +12,7 @@ from kivy.clock import Clock
 from kivy.core.window import Window
 
 from kiosk_app.error import StartError
+from kiosk_app.hand import Hand
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.ui.button import WordButton
 from kiosk_app.ui.event_wait import EventWait
@@ -35,6 +36,9 @@ _PAGES: Final[dict[Screen, type[Page]]] = {
     Screen.OUT_OF_SERVICE: OutOfServicePage,
 }
 
+_GOES_ON: Final = (Screen.ASKING, Screen.STILL_THERE, Screen.PAUSED)
+"""The screens within a session: what was typed is still there after them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chore:
@@ -47,8 +51,9 @@ class Chore:
 class KioskApp:
     """The kiosk on a window.
 
-    ``clock`` gives the seconds that the kiosk's events are told with; ``let_in`` lets in what
-    other threads have left, see `wake`.
+    ``hand`` judges what touches it; ``px_per_mm`` says how many pixels of the panel are a
+    millimetre. ``clock`` gives the seconds that the kiosk's events are told with; ``let_in`` lets
+    in what other threads have left, see `wake`.
 
     Raises:
         StartError: there is no screen.
@@ -58,7 +63,9 @@ class KioskApp:
         self,
         kiosk: Kiosk,
         catalogues: Catalogues,
+        hand: Hand,
         *,
+        px_per_mm: float,
         clock: Callable[[], float],
         let_in: Callable[[float], None],
         chores: tuple[Chore, ...],
@@ -78,6 +85,7 @@ class KioskApp:
         theme = Theme(Window.height)
         self._pages = {screen: page(theme, catalogues) for screen, page in _PAGES.items()}
         self._writing = TextPage(theme, catalogues)
+        self._blank = self._pages[Screen.SAVING]
         for page in (*self._pages.values(), self._writing):
             page.bind(
                 on_answer=self._tell(kiosk.answer),
@@ -86,7 +94,14 @@ class KioskApp:
                 on_language=self._tell(kiosk.choose_language),
                 on_dismiss=self._tell(kiosk.dismiss),
             )
-        self.root = OneTouch(touched=self._touched, settled=lambda: kiosk.settled(self._clock()))
+        self.root = OneTouch(
+            hand,
+            px_per_mm=px_per_mm,
+            clock=clock,
+            touched=self._touched,
+            disturbed=self._disturbed,
+            settled=lambda: kiosk.settled(self._clock()),
+        )
         self._view: View | None = None
         self._drawn: View | None = None
         self._traced: tuple[View, Set[str]] | None = None
@@ -112,6 +127,7 @@ class KioskApp:
     def step(self) -> None:
         """Go round once: let in what waits, deal with what was touched, and draw."""
         self._let_in(self._clock())
+        self.root.count_fingers(self._wait.take_fingers())
         self.render()
         EventLoop.idle()
         if self._view is not self._drawn:
@@ -136,13 +152,14 @@ class KioskApp:
             return
         self._view = view
         writing = view.asked is not None and view.asked.kind == "text"
-        page = self._writing if writing else self._pages[view.screen]
+        page = self._writing if writing else self._pages.get(view.screen, self._blank)
         self.root.forget_touch()
         for other in self.root.children[:]:
             self.root.remove_widget(other)
             if other is not page:
                 other.clear_widgets()
-        if view.screen is not Screen.ASKING:
+        self.root.typing = writing
+        if view.screen not in _GOES_ON:
             self._writing.forget()
         page.show(view)
         self.root.add_widget(page)
@@ -159,6 +176,10 @@ class KioskApp:
     def _touched(self) -> None:
         self._kiosk.touch(self._clock())
         self._await_tick()
+
+    def _disturbed(self) -> None:
+        self._kiosk.disturbed(self._clock())
+        self.render()
 
     def _tick(self, _: float) -> None:
         self._kiosk.tick(self._clock())

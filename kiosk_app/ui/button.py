@@ -6,7 +6,6 @@ from typing import Any, Final
 from kivy.clock import Clock
 from kivy.core.text import Label as CoreLabel
 from kivy.graphics import Color, Line, RoundedRectangle
-from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.label import Label
 
 from kiosk_app.ui.theme import (
@@ -22,6 +21,7 @@ from kiosk_app.ui.theme import (
     Colour,
     Theme,
 )
+from kiosk_app.ui.touch import Tappable
 
 _RADIUS: Final = 14
 _BEFORE_DRAWING: Final = -1
@@ -99,8 +99,8 @@ class Look(Enum):
         return self.value[2]
 
 
-class WordButton(ButtonBehavior, Words):
-    """A button with words on it. It acts on release; sliding off it cancels.
+class WordButton(Tappable, Words):
+    """A button with words on it.
 
     ``name`` tells the buttons of a screen apart. A ``marked`` one is what was answered before.
     """
@@ -119,6 +119,7 @@ class WordButton(ButtonBehavior, Words):
         self.name = name
         self._look = look
         super().__init__(
+            px_per_mm=theme.px_per_mm,
             theme=theme,
             sizes=sizes,
             inset=(theme(14), theme(6)),

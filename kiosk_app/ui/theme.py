@@ -6,6 +6,9 @@ from typing import Final, TypeAlias
 Colour: TypeAlias = tuple[float, float, float, float]
 
 FONT: Final = "Roboto"
+PX_PER_MM: Final = 5.88
+"""Pixels of a millimetre, on a panel of 10.1 inches with 1280 by 800 pixels."""
+
 DRAWN_FOR: Final = 800
 """The height of the panel, in pixels, that sizes are given for."""
 
@@ -32,6 +35,7 @@ class Theme:
     """Sizes for one panel. Called with a size on the panel it was drawn for, it gives pixels."""
 
     height: int
+    px_per_mm: float = PX_PER_MM
 
     def __call__(self, size: float) -> float:
         """A size of the drawing, on this panel, in pixels."""

@@ -114,7 +114,7 @@ def test_who_walks_away_is_recorded_and_the_next_one_starts_anew(site, run_kiosk
     kiosk = run_kiosk(idle_timeout_s=1)
     kiosk.wait_for("attract")
     kiosk.tap("answer-1-en")
-    kiosk.wait_for("asking", item=2)
+    kiosk.wait_for("still_there")
     kiosk.wait_for("attract", item=1)
     [response] = responses(site)
     assert response.ending is Ending.ABANDONED

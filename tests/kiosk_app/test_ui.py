@@ -1,5 +1,6 @@
 """Real widgets in a real window: what is drawn fits, and one finger at a time counts."""
 
+import struct
 import tomllib
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +14,7 @@ import pytest
 from kiosk_site import both, in_force
 
 import sync_service
+from kiosk_app.hand import Hand
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.manners import Manners
@@ -54,6 +56,8 @@ def app(stage, centre):
     bench.app = KioskApp(
         bench.kiosk,
         CATALOGUES,
+        Hand(repeat_s=0.5),
+        px_per_mm=5.88,
         clock=lambda: bench.now,
         let_in=lambda now: None,
         chores=(),
@@ -163,8 +167,7 @@ def test_a_finger_put_down_before_the_screen_changed_does_nothing_after(app):
     tap(app, "answer-1-en")
     app.now += 1
     finger = Finger(app, "answer-1-en").down()
-    app.now += 30
-    app.kiosk.tick(app.now)
+    app.kiosk.close(app.now)
     app.kiosk.recorded(app.now)
     app.step()
     app.now += 1
@@ -190,6 +193,93 @@ def test_a_tap_made_while_a_slow_screen_was_being_drawn_does_nothing(app):
     app.step()
     tap(app, "answer-1-en")
     assert shown(app) == 2
+
+
+def beside(bench, name, mm):
+    """A place so far below a button."""
+    box = button(bench, name)
+    return box.center_x, box.y - mm * 5.88
+
+
+@pytest.mark.parametrize(("mm", "item"), [(9, 2), (11, 1)])
+def test_a_trembling_finger_lifted_beside_its_button_counts_and_one_that_slid_away_does_not(
+    app, mm, item
+):
+    Finger(app, "answer-1-en").down().move(*beside(app, "answer-1-en", mm)).up()
+    assert shown(app) == item
+
+
+def test_a_button_shows_whether_lifting_the_finger_now_would_count(app):
+    finger = Finger(app, "answer-1-en").down()
+    states = []
+    for mm in (5, 15, 5):
+        finger.move(*beside(app, "answer-1-en", mm))
+        states.append(button(app, "answer-1-en").state)
+    assert states == ["down", "normal", "down"]
+
+
+def test_a_repeat_on_the_same_place_is_ignored_for_half_a_second(app):
+    tap(app, "answer-1-en")
+    app.now += 0.2
+    place = button(app, "answer-1-en").center
+    Finger(app, at=place).down().up()
+    for seconds, item in ((0.4, 2), (0.2, 3)):
+        app.now += seconds
+        Finger(app, at=place).down().up()
+        assert shown(app) == item
+
+
+def test_a_wiping_hand_answers_nothing_and_pauses_the_screen(app):
+    box = button(app, "answer-1-en")
+    finger = Finger(app, "answer-1-en").down()
+    for x in (box.x, box.right, box.x, box.right, box.x):
+        finger.move(x, box.center_y)
+    finger.up()
+    assert app.kiosk.view.screen is Screen.PAUSED
+    app.now += 3
+    app.kiosk.tick(app.now)
+    app.step()
+    app.now += 1
+    assert shown(app) == 1
+    tap(app, "answer-1-en")
+    assert shown(app) == 2
+
+
+FINGER_DOWN, FINGER_UP = 0x700, 0x701
+
+
+def send_fingers(bench, kind, *fingers):
+    """Put events of fingers into SDL's queue, as a panel does."""
+    for finger in fingers:
+        bench.app._wait._sdl.SDL_PushEvent(struct.pack("<IIqq40x", kind, 0, 1, finger))
+
+
+def test_three_fingers_at_once_answer_nothing_and_pause_the_screen_until_they_are_gone(app):
+    finger = Finger(app, "answer-1-en").down()
+    send_fingers(app, FINGER_DOWN, 1, 2)
+    app.step()
+    assert app.kiosk.view.screen is Screen.ATTRACT, "two are clumsy, not a palm"
+    send_fingers(app, FINGER_DOWN, 3)
+    app.step()
+    assert app.kiosk.view.screen is Screen.PAUSED
+    finger.up()
+    app.now += 10
+    app.step()
+    app.kiosk.tick(app.now)
+    assert app.kiosk.view.screen is Screen.PAUSED, "they are still there"
+    send_fingers(app, FINGER_UP, 1, 2, 3)
+    app.step()
+    app.now += 3
+    app.step()
+    app.kiosk.tick(app.now)
+    assert shown(app) == 1
+
+
+def test_three_fingers_that_are_gone_before_anyone_looks_are_a_palm_all_the_same(app):
+    send_fingers(app, FINGER_DOWN, 1, 2, 3)
+    send_fingers(app, FINGER_UP, 1, 2, 3)
+    app.step()
+    assert app.kiosk.view.screen is Screen.PAUSED
 
 
 def test_a_finger_whose_end_was_never_told_blocks_nobody_for_long(app):
@@ -267,8 +357,10 @@ def test_a_draft_stays_on_the_way_back_and_forth_and_is_gone_with_its_respondent
     tap(writing, "next")
     writing.now += 1
     assert not button(writing, "next").disabled
-    writing.now += 30
-    writing.kiosk.tick(writing.now)
+    for seconds in (30, 20):
+        writing.now += seconds
+        writing.kiosk.tick(writing.now)
+        writing.step()
     assert 3 not in writing.recorded[0].answers, "it was not confirmed"
     writing.kiosk.recorded(writing.now)
     writing.step()
