@@ -362,6 +362,17 @@ def _add_publishing(group: Group) -> None:
     check.set_defaults(run=commands.questionnaire_check)
     check.add_argument("file", type=Path, metavar="FILE", help="a questionnaire as a TOML file")
 
+    replies = _noun(group, "replies", "what is said back")
+    check = _command(
+        replies,
+        "check",
+        commands.replies_check,
+        "see whether a file of replies can be published, and what it would show",
+        "See whether a file of replies can be published, and what its site's kiosks would show,"
+        " numbers included; every problem is named. See docs/replies.md.",
+    )
+    check.add_argument("file", type=Path, metavar="FILE", help="replies as a TOML file")
+
     publish = _noun(group, "publish", "say something to kiosks, signed")
     questionnaire = _command(
         publish,
@@ -378,7 +389,8 @@ def _add_publishing(group: Group) -> None:
         "replies",
         commands.publish_replies,
         "publish what a site's service replies",
-        "Publish what a site's service replies, in place of all it replied before.",
+        "Publish what a site's service replies, in place of all it replied before: what is owed,"
+        " answers and invitations. See docs/replies.md.",
     )
     replies.add_argument("file", type=Path, metavar="FILE", help="replies as a TOML file")
     _command(

@@ -18,9 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sync_service.collector import enrolment, fleet, opening, sites, tables
 from sync_service.collector.accounts import Accounts
 from sync_service.collector.config import Centre, CollectorSettings, host_of
-from sync_service.collector.database import check_begun, check_schema, migrate, open_engine, writing
+from sync_service.collector.database import (
+    check_begun,
+    check_schema,
+    migrate,
+    open_engine,
+    reading,
+    writing,
+)
 from sync_service.collector.error import OfficeError
 from sync_service.collector.founding import found
+from sync_service.collector.insight.disclosure import Disclosure
 from sync_service.collector.insight.export import export as export_all
 from sync_service.collector.insight.writers import Format
 from sync_service.collector.keyring import Keyring
@@ -28,14 +36,14 @@ from sync_service.collector.publishing import (
     Edition,
     Publisher,
     read_questionnaire,
-    read_replies,
 )
 from sync_service.collector.pull.tokens import Tokens
+from sync_service.collector.replies import Editor, read_draft
 from sync_service.collector.serving import serve as serve_kiosks
 from sync_service.collector.serving import stopping_by_signal
 from sync_service.collector.stamping import Stamping
 from sync_service.collector.tables import KioskStanding, Opening
-from sync_service.contract.publication import Stands
+from sync_service.contract.publication import Replies, Stands
 from sync_service.contract.signing import fingerprint
 from sync_service.logs import log_to_stdout
 
@@ -64,6 +72,12 @@ class Office:
     def publisher(self) -> Publisher:
         """What signs publications."""
         return Publisher(self.keyring.publishing_key(), self.keyring.publishing_keys())
+
+    @property
+    def editor(self) -> Editor:
+        """What makes drafts of replies fit to be published."""
+        disclosure = Disclosure(self.engine, self.keyring.publishing_keys())
+        return Editor(disclosure, self.centre.settings.links)
 
     @property
     def stamping(self) -> Stamping:
@@ -305,11 +319,27 @@ async def publish_questionnaire(args: argparse.Namespace) -> str:
     return _told_edition(edition)
 
 
+async def replies_check(args: argparse.Namespace) -> str:
+    """Check a file of replies."""
+    async with _office(args) as office:
+        replies = await _finished(office, args)
+    told = [f"{args.file} can be published for {replies.site}. Its kiosks will show:"]
+    for reply in replies.replies:
+        told.append(f"\n{reply.code}. {type(reply).__name__.lower()}")
+        told += [
+            f"  {name}.{language}: {text}"
+            for name, texts in reply.texts.items()
+            for language, text in texts.items()
+        ]
+    return "\n".join(told)
+
+
 async def publish_replies(args: argparse.Namespace) -> str:
     """Publish a site's replies."""
-    replies = read_replies(args.file)
-    async with _office(args) as office, writing(office.engine) as connection:
-        edition = await office.publisher.replies(connection, replies, _now())
+    async with _office(args) as office:
+        replies = await _finished(office, args)
+        async with writing(office.engine) as connection:
+            edition = await office.publisher.replies(connection, replies, _now())
     return _told_edition(edition)
 
 
@@ -403,6 +433,14 @@ async def token_revoke(args: argparse.Namespace) -> str:
     async with _office(args) as office:
         await Tokens(office.engine).revoke(args.name, _today())
     return f"The token {args.name} is revoked."
+
+
+async def _finished(office: Office, args: argparse.Namespace) -> Replies:
+    """The replies in a file, fit to be published."""
+    draft = read_draft(args.file)
+    async with reading(office.engine) as connection:
+        site = await sites.find_site(connection, draft.replies.site)
+    return await office.editor.finish(draft, site.languages, _today())
 
 
 async def _list(args: argparse.Namespace, table: Table) -> str:

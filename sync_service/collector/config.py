@@ -31,6 +31,7 @@ _COMMENTS: Final = {
     "authority": "The certificate authority that stamps pin, in PEM.",
     "database": "A URL: sqlite+aiosqlite:///FILE, or postgresql+asyncpg://USER@HOST/DATABASE.",
     "keys": "The folders with the centre's keys, and with its certificates.",
+    "links": "The domains that texts on screens may lead to, each with what is under it.",
     "opening": '"child": `serve` opens records too. "none": `regard-collector open` does.',
 }
 
@@ -40,7 +41,8 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     ``address`` is where kiosks find it, ``names`` are the host names and IP addresses in its
     certificate. Without ``tls`` a proxy stands before it, and ``authority`` is that of the proxy's
-    certificate. Paths are relative to the folder of the settings.
+    certificate. Texts for screens may lead to the domains ``links``, and to what is under them.
+    Paths are relative to the folder of the settings.
     """
 
     address: str
@@ -52,6 +54,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     database: str = DATABASE
     keys: str = "keys"
     certificates: str = "tls"
+    links: tuple[str, ...] = ()
     opening: Literal["child", "none"] = "child"
 
     def to_toml(self) -> str:
@@ -109,6 +112,11 @@ class Centre:
         for name in self.settings.names:
             if not _is_host(name):
                 raise ValueError(f"names must be host names or IP addresses, not {name!r}")
+        for domain in self.settings.links:
+            if not _is_domain(domain):
+                raise ValueError(
+                    f'links must be domains in small letters: "nhs.uk", not {domain!r}'
+                )
         if self.database_url.drivername not in (_SQLITE, _POSTGRESQL):
             raise ValueError(
                 f"database must be a URL that begins with {_SQLITE}:/// or {_POSTGRESQL}://"
@@ -164,3 +172,8 @@ def _is_host(name: str) -> bool:
     except ValueError:
         return all(_HOST_NAME.fullmatch(label) for label in name.split("."))
     return True
+
+
+def _is_domain(name: str) -> bool:
+    *labels, top = name.split(".")
+    return bool(labels) and _is_host(name) and name.islower() and top.isalpha()

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sync_service.collector import tables
 from sync_service.collector.error import OfficeError
 from sync_service.collector.published import Published
-from sync_service.contract.error import MalformedError
 from sync_service.contract.publication import (
     Assignment,
     Body,
@@ -176,24 +175,17 @@ def read_questionnaire(path: Path) -> Questionnaire:
         OfficeError: it can't be read, or breaks the rules; the message names every place.
     """
     try:
-        return Questionnaire.from_document(_read_toml(path))
+        return Questionnaire.from_document(read_toml(path))
     except QuestionnaireError as error:
         raise OfficeError("\n".join(f"{path}: {problem}" for problem in error.problems)) from None
 
 
-def read_replies(path: Path) -> Replies:
-    """Read the replies of a site's service that were written as a TOML file.
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file as the contract's documents are, its dates as text.
 
     Raises:
-        OfficeError: it can't be read, or a reply is not as it should be; the message names which.
+        OfficeError: it can't be read, or is none.
     """
-    try:
-        return Replies.from_document(_read_toml(path))
-    except MalformedError as error:
-        raise OfficeError(f"{path}: {error}") from None
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

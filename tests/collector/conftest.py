@@ -406,3 +406,15 @@ def clock():
 def stamped(rig):
     """Makes kiosks that have not asked to be enrolled yet."""
     return lambda site="central": SimulatedKiosk(rig.stamp(site))
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a file and gives its path."""
+
+    def write(text):
+        path = tmp_path / "written.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write

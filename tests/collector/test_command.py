@@ -15,8 +15,11 @@ site = "central"
 kind = "invitation"
 code = 3
 what.en = "Help us plan the reading room."
+what.cy = "Helpwch ni i gynllunio'r ystafell ddarllen."
 when.en = "Tuesdays at four"
-whom.en = "Ask at the desk"
+when.cy = "Dydd Mawrth am bedwar"
+whom.en = "See northvale.gov.uk/room"
+whom.cy = "Gofynnwch wrth y ddesg"
 """
 
 
@@ -119,14 +122,27 @@ def test_what_is_published_is_said_by_kind_and_serial(rig, says, refuses, tmp_pa
     path.write_text("", encoding="utf-8")
     assert "languages: missing" in refuses("questionnaire", "check", path)
 
-    path.write_text(REPLIES, encoding="utf-8")
-    assert "Published: replies, serial 1." in says("publish", "replies", path, *here)
-    path.write_text(REPLIES.replace("central", "nowhere"), encoding="utf-8")
-    assert "no site nowhere" in refuses("publish", "replies", path, *here)
-
     said = says("publish", "keys", *here)
     assert "Published: keys, serial 2." in said
     assert len(rig.keyring.opening_keys()) == 2
+
+
+def test_replies_are_checked_and_published(rig, says, refuses, tmp_path):
+    here = ("--folder", rig.centre.folder)
+    path = tmp_path / "central.toml"
+    path.write_text(REPLIES, encoding="utf-8")
+    for command in ("replies", "check"), ("publish", "replies"):
+        assert "texts may lead nowhere" in refuses(*command, path, *here)
+
+    settings = rig.centre.folder / "collector.toml"
+    settings.write_text(settings.read_text().replace("links = []", 'links = ["northvale.gov.uk"]'))
+    said = says("replies", "check", path, *here)
+    assert "can be published for central. Its kiosks will show:\n\n3. invitation\n" in said
+    assert "  whom.en: See northvale.gov.uk/room\n" in said
+    assert "Published: replies, serial 1." in says("publish", "replies", path, *here)
+    assert "Nothing to do" in says("publish", "replies", path, *here)
+    path.write_text(REPLIES.replace("central", "nowhere"), encoding="utf-8")
+    assert "no site nowhere" in refuses("publish", "replies", path, *here)
 
 
 def test_what_was_delivered_is_opened_and_exported(rig, says, refuses, tmp_path):
@@ -216,6 +232,7 @@ def test_a_proxy_needs_its_authority(refuses, tmp_path):
         *(("organisation", "list"), ("service", "list"), ("place", "list"), ("site", "list")),
         *(("kiosk", "list"), ("kiosk", "approve"), ("kiosk", "revoke"), ("kiosk", "move")),
         *(("kiosk", "ask-again"), ("code", "withdraw"), ("questionnaire", "check")),
+        ("replies", "check"),
         *(("publish", "questionnaire"), ("publish", "replies"), ("publish", "keys")),
     ],
 )

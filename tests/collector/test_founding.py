@@ -257,7 +257,9 @@ def test_a_certificate_file_that_can_not_be_used_is_named(authority, tmp_path):
 
 def test_the_settings_are_read_as_they_were_written(tmp_path):
     path = tmp_path / "collector.toml"
-    settings = msgspec.structs.replace(SETTINGS, host='quo"te', tls=False, opening="none")
+    settings = msgspec.structs.replace(
+        SETTINGS, host='quo"te', tls=False, links=("nhs.uk",), opening="none"
+    )
     path.write_text(settings.to_toml(), encoding="utf-8")
     (tmp_path / "collector.db").touch()
 
@@ -287,6 +289,10 @@ def test_paths_are_relative_to_the_settings(founded):
         ('["localhost"', '["local host"', "not 'local host'"),
         ('"sqlite+aiosqlite:///collector.db"', '"nonsense"', "database must be"),
         ('"sqlite+aiosqlite:///collector.db"', '"mysql://x/y"', "database must be"),
+        ("links = []", 'links = ["uk"]', "links must be domains"),
+        ("links = []", 'links = ["NHS.uk"]', "links must be domains"),
+        ("links = []", 'links = ["https://nhs.uk"]', "links must be domains"),
+        ("links = []", 'links = ["192.0.2.7"]', "links must be domains"),
         ('opening = "child"', 'opening = "never"', "opening"),
     ],
 )

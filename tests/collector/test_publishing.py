@@ -1,5 +1,4 @@
 from dataclasses import replace
-from datetime import date
 
 import pytest
 from sqlalchemy import select
@@ -9,14 +8,10 @@ from sync_service.collector.error import OfficeError
 from sync_service.collector.publishing import (
     DEFAULT_QUESTIONNAIRES,
     read_questionnaire,
-    read_replies,
 )
 from sync_service.contract.publication import (
-    Answer,
     Invitation,
     Keys,
-    Outcome,
-    Owed,
     Publication,
     PublicationKind,
     Replies,
@@ -24,47 +19,13 @@ from sync_service.contract.publication import (
 )
 from sync_service.contract.questionnaire import Questionnaire, QuestionnaireError
 
+INVITATION = Invitation(
+    code=3,
+    what={"en": "Help us plan the reading room."},
+    when={"en": "Tuesdays at four"},
+    whom={"en": "Ask at the desk"},
+)
 GP, LIBRARY = (read_questionnaire(path) for path in DEFAULT_QUESTIONNAIRES)
-
-REPLIES = """\
-site = "central"
-
-[[replies]]
-kind = "owed"
-code = 1
-said.en = "120 people told us they were not involved."
-said.cy = "Dywedodd 120 o bobl nad oedden nhw wedi cymryd rhan."
-due = 2026-04-14
-signed_by.en = "The library manager"
-
-[[replies]]
-kind = "answer"
-code = 2
-said.en = "You said it was cold."
-outcome = "did"
-reply.en = "We mended the heating."
-signed_by.en = "The library manager"
-expires = "2026-09-30"
-
-[[replies]]
-kind = "invitation"
-code = 3
-what.en = "Help us plan the reading room."
-when.en = "Tuesdays at four"
-whom.en = "Ask at the desk"
-"""
-
-
-@pytest.fixture
-def written(tmp_path):
-    """Writes a file and gives its path."""
-
-    def write(text):
-        path = tmp_path / "written.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
 
 
 def verified(rig, edition):
@@ -107,16 +68,10 @@ def test_the_same_again_is_not_published_again(rig):
 
 
 def test_what_was_replaced_can_be_published_once_more(rig):
-    empty, other = Replies("central", ()), read_replies_of(rig, REPLIES)
+    empty, other = Replies("central", ()), Replies("central", (INVITATION,))
     serials = [rig.publish("replies", body).serial for body in (empty, other, empty)]
 
     assert serials == [1, 2, 3]
-
-
-def read_replies_of(rig, text):
-    path = rig.centre.folder / "replies.toml"
-    path.write_text(text, encoding="utf-8")
-    return read_replies(path)
 
 
 def test_the_keys_in_force_are_published_from_the_beginning(rig):
@@ -200,42 +155,9 @@ def test_every_problem_of_a_questionnaires_file_is_named_with_its_place(written)
     assert all(line.startswith(f"{path}: ") for line in lines)
 
 
-def test_replies_are_read_from_a_file(written):
-    owed, answer, invitation = read_replies(written(REPLIES)).replies
-
-    assert isinstance(owed, Owed)
-    assert (owed.due, owed.said["en"][:3]) == (date(2026, 4, 14), "120")
-    assert isinstance(answer, Answer)
-    assert (answer.outcome, answer.expires) == (Outcome.DID, date(2026, 9, 30))
-    assert isinstance(invitation, Invitation)
-    assert invitation.whom == {"en": "Ask at the desk"}
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ('kind = "owed"', 'kind = "old"', "replies[0]: kind must be owed, answer or invitation"),
-        ("due = 2026-04-14", "", "replies[0]: due is missing"),
-        ("due = 2026-04-14", "due = 2026-04-14T00:00:00", "replies[0]: due must be a date"),
-        ('outcome = "did"', 'outcome = "maybe"', "replies[1]: outcome must be one of did"),
-        ("code = 3", "code = 2", "replies: a code comes twice"),
-        ("code = 3", "code = 0.5", "replies[2]: code must be an integer"),
-        ('site = "central"', "", "replies: site is missing"),
-        ('site = "central"', "site = ", "not TOML"),
-    ],
-)
-def test_a_mistake_in_replies_is_named_with_its_place(written, old, new, said):
-    path = written(REPLIES.replace(old, new))
-
-    with pytest.raises(OfficeError) as caught:
-        read_replies(path)
-
-    assert str(caught.value).startswith(f"{path}: {said}")
-
-
 def test_a_file_that_can_not_be_read_is_named(tmp_path, written):
     with pytest.raises(OfficeError, match="can't be read: No such file"):
-        read_replies(tmp_path / "nowhere.toml")
+        read_questionnaire(tmp_path / "nowhere.toml")
     written("").write_bytes(b"\xff\xfe")
     with pytest.raises(OfficeError, match="not TOML"):
         read_questionnaire(tmp_path / "written.toml")

@@ -12,7 +12,7 @@
 How long kiosks could be answered, and when they reported, are facts about machines: they pass.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sync_service.collector import tables
 from sync_service.collector.database import reading
 from sync_service.collector.error import CollectorError
-from sync_service.collector.insight.blocks import Arrival, Blocks, gather
+from sync_service.collector.insight.blocks import LEAST, Arrival, Blocks, gather
 from sync_service.collector.insight.completeness import (
     KioskReport,
     LogReport,
@@ -106,8 +106,7 @@ class Disclosure:
         release = last_release(today)
         if period is None:
             period = last_shown(release)
-        if period.end > release:
-            raise NotShownError(f"{period.name} is not shown yet")
+        _refuse_early(period, release)
         async with reading(self._engine) as connection:
             centre = await self._read(connection)
             measured = await measure(connection, self._questionnaires, [period.quarter], release)
@@ -136,9 +135,7 @@ class Disclosure:
             run.append(run[-1].after(1))
         async with reading(self._engine) as connection:
             centre = await self._read(connection)
-            row = next((row for row in centre.sites if row.code == code), None)
-            if row is None:
-                raise NotShownError(f"there is no site {code}")
+            row = centre.site(code)
             measured = await measure(connection, self._questionnaires, run, release, code)
         measures = measured.get(code)
         site = _Site(row, centre, measures, release)
@@ -151,6 +148,38 @@ class Disclosure:
             unplaced=Count.of(measures.unplaced[None] if measures else 0),
             faults=centre.faults(code),
         )
+
+    async def count(
+        self, today: date, code: str, period: Period, name: str, options: Collection[str]
+    ) -> Count | Unshown:
+        """How many people gave one of these answers to a rating at a site in a period.
+
+        They are counted in the very blocks that the rating's figure is made of.
+
+        Raises:
+            NotShownError: there is no such site, its questionnaire has no such rating or scored
+                options, or the period is not over, or not shown yet.
+            BusyError: the database has no turn to give just now.
+            SignatureError: a questionnaire in the database was signed by none of the keys.
+        """
+        release = last_release(today)
+        _refuse_early(period, release)
+        async with reading(self._engine) as connection:
+            centre = await self._read(connection)
+            row = centre.site(code)
+            rating = centre.rating(row.questionnaire, name)
+            scored = [option.name for option in rating.options if option.scored]
+            if not options or not set(options) <= set(scored):
+                raise NotShownError(f"{name} counts these options: {', '.join(scored)}")
+            measured = await measure(
+                connection,
+                self._questionnaires,
+                [period.quarter],
+                release,
+                code,
+                counts=lambda _, option: option.name in options,
+            )
+        return _Site(row, centre, measured.get(code), release).count(name, period)
 
     async def _read(self, connection: AsyncConnection) -> "_Centre":
         """What there is to measure, every questionnaire that was published included."""
@@ -209,6 +238,20 @@ class _Centre:
     logs: Sequence[LogReport]
     questionnaires: Sequence[Questionnaire]
 
+    def site(self, code: str) -> _SiteRow:
+        row = next((row for row in self.sites if row.code == code), None)
+        if row is None:
+            raise NotShownError(f"there is no site {code}")
+        return row
+
+    def rating(self, questionnaire: str, name: str) -> Item:
+        """The rating of this name in the newest version of a questionnaire."""
+        newest = [version for version in self.questionnaires if version.id == questionnaire][-1]
+        ratings = {item.name: item for item in newest.items if item.kind == "rating"}
+        if name not in ratings:
+            raise NotShownError(f"{questionnaire} has these ratings: {', '.join(ratings)}")
+        return ratings[name]
+
     def faults(self, site: str | None = None) -> list[LogFault]:
         return [
             LogFault(
@@ -265,6 +308,19 @@ class _Site:
             kiosks=[kiosk for kiosk in self._kiosks if kiosk.site == row.code],
         )
 
+    def count(self, name: str, period: Period) -> Count | Unshown:
+        """How many of the answers to a rating of its questionnaire were measured."""
+        here = (self._row.questionnaire, name)
+        item = next((each for each in self.asked if (each.questionnaire, each.name) == here), None)
+        if item is None:  # it is not asked now, and was not answered then
+            return Unshown.NOBODY
+        figure = self.figures(period).items[item]
+        if isinstance(figure, Unshown):
+            return figure
+        number = sum(block.of_them for block in self._items[item][period])
+        enough = min(number, figure.of_them) >= LEAST
+        return Count(figure.of_them) if enough else Unshown.TOO_FEW
+
     def figures(self, period: Period) -> Figures:
         stood = [
             kiosk
@@ -295,6 +351,11 @@ class _Site:
             availability=availability,
             unheard=unheard,
         )
+
+
+def _refuse_early(period: Period, release: date) -> None:
+    if period.end > release:
+        raise NotShownError(f"{period.name} is not shown yet")
 
 
 def _number(arrivals: Iterable[Arrival], period: Period) -> int:

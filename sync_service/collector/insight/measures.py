@@ -13,10 +13,10 @@ Nothing here may be shown: figures go through `disclosure`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, Table, and_, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,6 +34,10 @@ class ItemKey(NamedTuple):
 
     questionnaire: str
     code: int
+
+
+Counts: TypeAlias = Callable[[Item, Option], bool]
+"""Whether an answer, by its option, is one of those that are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,8 @@ class SiteMeasures:
     """What one site's records add up to.
 
     Of ``responses`` the abandoned ones are measured; of an item's scored answers, those in the
-    top box. ``misuse`` counts the responses with signs of it, ``unplaced`` those of no sure
-    quarter.
+    top box, or whichever were asked for. ``misuse`` counts the responses with signs of it,
+    ``unplaced`` those of no sure quarter.
     """
 
     responses: list[Arrival] = field(default_factory=list)
@@ -73,21 +77,29 @@ class SiteMeasures:
     )
 
 
+def in_top_box(item: Item, option: Option) -> bool:
+    """Whether an option is a rating's best scored one."""
+    return option == top_box(item)
+
+
 async def measure(
     connection: AsyncConnection,
     questionnaires: Mapping[int, Questionnaire],
     quarters: Sequence[Quarter],
     release: date,
     site: str | None = None,
+    *,
+    counts: Counts = in_top_box,
 ) -> Mapping[str, SiteMeasures]:
     """Measure the sites, or only one, over a run of quarters as of a release; by the site's code.
 
-    ``questionnaires`` are all that were published, by their serial.
+    ``questionnaires`` are all that were published, by their serial; ``counts`` says which of an
+    item's answers are measured.
     """
     calendar = _Calendar(quarters, release)
     sites: defaultdict[str, SiteMeasures] = defaultdict(SiteMeasures)
     await _count_responses(connection, calendar, site, sites)
-    await _count_answers(connection, calendar, site, questionnaires, sites)
+    await _count_answers(connection, calendar, site, questionnaires, sites, counts=counts)
     await _count_days(connection, calendar, site, sites)
     return sites
 
@@ -127,6 +139,8 @@ async def _count_answers(
     site: str | None,
     questionnaires: Mapping[int, Questionnaire],
     sites: Mapping[str, SiteMeasures],
+    *,
+    counts: Counts,
 ) -> None:
     response, answer = tables.response, tables.answer
     placed = (
@@ -151,11 +165,12 @@ async def _count_answers(
             calendar.period(row.earliest, row.latest),
         )
         item = questionnaire.item(row.item)
-        if period is None or item.kind != "rating" or not item.option(row.option).scored:
+        option = item.option(row.option)
+        if period is None or item.kind != "rating" or not option.scored:
             continue
-        top = row.number if row.option == top_box(item).code else 0
+        counted = row.number if counts(item, option) else 0
         sites[row.site].items[ItemKey(questionnaire.id, item.code)].append(
-            calendar.arrival(row.released, period, Tally(row.number, top))
+            calendar.arrival(row.released, period, Tally(row.number, counted))
         )
 
 

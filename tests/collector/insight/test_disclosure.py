@@ -11,7 +11,7 @@ from sync_service.collector.insight.completeness import Stay
 from sync_service.collector.insight.disclosure import Disclosure, NotShownError
 from sync_service.collector.insight.figure import Count, Figures, Overview, Share, Unshown
 from sync_service.collector.insight.measures import Availability
-from sync_service.collector.insight.period import Month, Quarter
+from sync_service.collector.insight.period import Month, Period, Quarter
 from sync_service.collector.tables import KioskStanding, Opening
 from sync_service.contract.record import Misuse
 
@@ -165,6 +165,79 @@ def test_a_year_of_a_small_site_is_shown_by_its_quarters(council: Council, datab
 def test_a_site_that_is_not_there_is_said(council: Council, database: str) -> None:
     with pytest.raises(NotShownError, match="there is no site"):
         council.disclosing(database, lambda door: door.history(TODAY, "nowhere"))
+
+
+def count(
+    council: Council, database: str, *options: str, period: Period = OCTOBER
+) -> Count | Unshown:
+    return council.disclosing(
+        database, lambda door: door.count(TODAY, "central", period, "dignity", options)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "number"),
+    [
+        (("no",), 15),
+        (("some_of_the_time",), Unshown.TOO_FEW),  # seven are too few to be told of
+        (("some_of_the_time", "no"), 20),
+        (("all_of_the_time", "some_of_the_time", "no"), 60),
+    ],
+)
+def test_people_are_counted_by_what_they_answered(
+    council: Council, kiosk: Kiosk, database: str, options: tuple[str, ...], number: object
+) -> None:
+    for option, times in ((1, 38), (2, 7), (3, 13), (12, 40)):
+        for _ in range(times):
+            council.respond(kiosk, OCTOBER.start, {"dignity": option})
+    found = count(council, database, *options)
+    assert found == (Count(number) if isinstance(number, int) else number)
+
+
+def test_a_count_is_made_of_the_blocks_of_its_figure(
+    council: Council, kiosk: Kiosk, database: str
+) -> None:
+    july = date(2026, 7, 1)
+    answer(council, kiosk, 12, 0, july)
+    for _ in range(9):  # not enough for a block of their own, and so in no figure either
+        council.respond(kiosk, july, {"dignity": 2}, received_on=date(2026, 11, 1))
+
+    async def look(door: Disclosure) -> list[object]:
+        month = Month(2026, 7)
+        [(_, figures)] = (await door.overview(TODAY, month)).sites
+        counted = await door.count(TODAY, "central", month, "dignity", ["some_of_the_time"])
+        return [figures.by_name("dignity")[1], counted]
+
+    assert council.disclosing(database, look) == [Share(10, 0, 1), Count(10)]
+
+
+@pytest.mark.parametrize("number", [9, 10])
+def test_fewer_than_ten_are_never_counted_however_they_are_rounded(
+    council: Council, kiosk: Kiosk, database: str, number: int
+) -> None:
+    answer(council, kiosk, 30, 30 - number, OCTOBER.start)
+    wanted = Count(10) if number == 10 else Unshown.TOO_FEW
+    assert count(council, database, "some_of_the_time") == wanted
+
+
+def test_a_count_of_nobody_says_why(council: Council, kiosk: Kiosk, database: str) -> None:
+    council.days(kiosk, OCTOBER)
+    assert count(council, database, "no") is Unshown.NOBODY
+
+
+def test_what_can_not_be_counted_is_said(council: Council, kiosk: Kiosk, database: str) -> None:
+    async def look(door: Disclosure) -> None:
+        for site, period, item, options, said in (
+            ("nowhere", OCTOBER, "dignity", ["no"], "there is no site nowhere"),
+            ("central", Month(2026, 11), "dignity", ["no"], "November 2026 is not shown yet"),
+            ("central", OCTOBER, "comment", ["no"], "library has these ratings: dignity, invol"),
+            ("central", OCTOBER, "dignity", [], "dignity counts these options: all_of_the_time"),
+            ("central", OCTOBER, "dignity", ["prefer_not_to_say"], "dignity counts these options"),
+        ):
+            with pytest.raises(NotShownError, match=said):
+                await door.count(TODAY, site, period, item, options)
+
+    council.disclosing(database, look)
 
 
 def test_each_silence_has_its_own_name(council: Council, database: str) -> None:
