@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -24,7 +23,7 @@ from sync_service.collector.intake import Intake
 from sync_service.collector.keyring import Keyring
 from sync_service.collector.published import Published
 from sync_service.collector.publishing import Publisher
-from sync_service.collector.serving import Server, server_config
+from sync_service.collector.serving import Server, listen, server_config
 from sync_service.collector.stamping import Stamping
 from sync_service.contract.chain import Head, digest, first_link, link
 from sync_service.contract.publication import Keys, Publication, Stands
@@ -260,7 +259,7 @@ class Rig:
     @asynccontextmanager
     async def serving(self, collector=None, context=None):
         """Serve over real HTTP, in this loop; gives the port."""
-        listening = socket.create_server(("127.0.0.1", 0))
+        listening = listen("127.0.0.1", 0)
         server = Server(server_config(collector or self.collector, context))
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
