@@ -3,18 +3,16 @@
 import asyncio
 import logging
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import uvicorn
 from argon2 import PasswordHasher
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,8 +20,9 @@ from sync_service.collector.accounts import Accounts
 from sync_service.collector.app import Collector
 from sync_service.collector.authority import Authority
 from sync_service.collector.config import Centre
+from sync_service.collector.connections import Server, allow_files, listen
 from sync_service.collector.enrolment import Enrolments
-from sync_service.collector.error import KeyFileError, OfficeError
+from sync_service.collector.error import KeyFileError
 from sync_service.collector.fleet import Fleet
 from sync_service.collector.insight.disclosure import Disclosure
 from sync_service.collector.intake import Intake
@@ -80,10 +79,12 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
             behind_proxy=not settings.tls,
         ).routes(),
         pull=Pull(engine, keyring.publishing_keys()).routes(),
+        behind_proxy=not settings.tls,
     )
     context = _tls_context(centre) if settings.tls else None
+    allow_files()
     listening = listen(settings.host, settings.port)
-    server = Server(server_config(collector, context))
+    server = Server(collector.app(), context)
     async with asyncio.TaskGroup() as beside:
         beside.create_task(_end_at(stop, server))
         if context is not None:
@@ -95,60 +96,6 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
         stop.set()
 
 
-def server_config(collector: Collector, context: ssl.SSLContext | None) -> uvicorn.Config:
-    """How uvicorn serves a collector; without a TLS context, in plain HTTP."""
-    return uvicorn.Config(
-        collector.app(),
-        ssl_context_factory=None if context is None else lambda *_: context,
-        loop="asyncio",
-        http="h11",
-        ws="none",
-        lifespan="off",
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        access_log=False,  # who delivered when is nobody's business
-        log_config=None,
-        timeout_graceful_shutdown=_ENDING_S,
-    )
-
-
-class Server(uvicorn.Server):
-    """Leaves signals to whoever started it, and says when it is there."""
-
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        """Catch none."""
-        return nullcontext()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
-        await super().startup(sockets)
-        for listening in sockets or ():
-            host, port, *_ = listening.getsockname()
-            _log.info("listening", extra={"host": host, "port": port})
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Listen for connections.
-
-    Raises:
-        OfficeError: it can't; the message says what to set.
-    """
-    try:
-        listening = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-        )
-    except OSError as error:
-        raise OfficeError(
-            f"can't listen on {host} port {port}: {error.strerror};"
-            " set host and port in collector.toml"
-        ) from None
-    # Connections have it from here. Without it a reply's body, which goes out after its head, waits
-    # until the other side has said that it has the head: 40 ms.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-    return listening
-
-
 def _tls_context(centre: Centre) -> ssl.SSLContext:
     authority = Authority(centre.certificates)
     authority.renew(centre.settings.names, datetime.now(UTC))
@@ -158,7 +105,7 @@ def _tls_context(centre: Centre) -> ssl.SSLContext:
     return context
 
 
-async def _end_at(stop: asyncio.Event, server: uvicorn.Server) -> None:
+async def _end_at(stop: asyncio.Event, server: Server) -> None:
     await stop.wait()
     server.should_exit = True
 

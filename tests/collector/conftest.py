@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sync_service.collector import sites, tables
 from sync_service.collector.app import Collector
 from sync_service.collector.config import Centre, CollectorSettings
+from sync_service.collector.connections import Connection, Server, listen
 from sync_service.collector.database import migrate, open_engine, reading, writing
 from sync_service.collector.enrolment import Enrolments
 from sync_service.collector.error import ProblemError
@@ -23,7 +24,6 @@ from sync_service.collector.intake import Intake
 from sync_service.collector.keyring import Keyring
 from sync_service.collector.published import Published
 from sync_service.collector.publishing import Publisher
-from sync_service.collector.serving import Server, listen, server_config
 from sync_service.collector.stamping import Stamping
 from sync_service.contract.chain import Head, digest, first_link, link
 from sync_service.contract.publication import Keys, Publication, Stands
@@ -257,10 +257,10 @@ class Rig:
         return found
 
     @asynccontextmanager
-    async def serving(self, collector=None, context=None):
+    async def serving(self, collector=None, context=None, connection=Connection):
         """Serve over real HTTP, in this loop; gives the port."""
         listening = listen("127.0.0.1", 0)
-        server = Server(server_config(collector or self.collector, context))
+        server = Server((collector or self.collector).app(), context, connection)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield listening.getsockname()[1]

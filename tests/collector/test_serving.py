@@ -4,7 +4,6 @@ import asyncio
 import csv
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from sync_service.collector import tables
 from sync_service.collector.__main__ import main
 from sync_service.collector.authority import Authority
 from sync_service.collector.error import OfficeError
-from sync_service.collector.serving import keep_opening, listen, serve
+from sync_service.collector.serving import keep_opening, serve
 from sync_service.contract.signing import Context
 from sync_service.contract.wire import BATCHES_PATH, ENROLMENTS_PATH, MEDIA_TYPE, Receipt
 
@@ -161,15 +160,6 @@ def test_an_opener_that_follows_ends_by_a_signal(rig):
     with command("open", "--follow", "--folder", rig.centre.folder) as process:
         assert process.stdout.readline() == "info records opened opened=3\n"
         end(process)
-
-
-def test_no_reply_waits_for_the_other_side_to_say_that_it_has_the_first_part():
-    with (
-        listen("127.0.0.1", 0) as listening,
-        socket.create_connection(listening.getsockname()),
-        listening.accept()[0] as accepted,
-    ):
-        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.sqlite_alone

@@ -1,0 +1,334 @@
+"""Connections that dawdle: each has an end, and none is in the way of one that asks."""
+
+import asyncio
+import resource
+import socket
+import ssl
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from sync_service.collector.authority import Authority
+from sync_service.collector.connections import Connection, Server, listen
+
+LARGE = 32 * 1024 * 1024
+PATIENCE_S = 60
+
+
+class Impatient(Connection):
+    """A connection with little time."""
+
+    head_deadline_s = 0.1
+
+
+class Few(Connection):
+    """A connection of which there may be three."""
+
+    most = 3
+
+
+async def greet(request):
+    await request.body()
+    return PlainTextResponse("hello\n")
+
+
+async def give_much(request):
+    return Response(bytes(LARGE))
+
+
+class Site:
+    """An application, served; ``held`` lets go what it holds."""
+
+    def __init__(self, server, port):
+        self.server = server
+        self.port = port
+        self.held = asyncio.Event()
+        self._clients = []
+
+    @property
+    def connections(self):
+        return len(self.server.server_state.connections)
+
+    async def connect(self, **options):
+        """Connect, and give both streams."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, **options)
+        self._clients.append(writer)
+        return reader, writer
+
+    async def enter(self):
+        """Connect, and give both streams once the server has let us in."""
+        before = set(self.server.server_state.connections)
+        streams = await self.connect()
+        await until(lambda: self.server.server_state.connections - before)
+        return streams
+
+    async def get(self, path="/", **options):
+        """A whole exchange."""
+        reader, writer = await self.connect(**options)
+        writer.write(request(path, "Connection: close"))
+        return await reader.read()
+
+    def close(self):
+        """Hang up on all that was connected."""
+        for writer in self._clients:
+            writer.close()
+
+
+def request(path="/", *headers):
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
+
+
+async def rest(reader):
+    """What still comes until the end, whichever way the end comes."""
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+
+
+async def until(condition):
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def serving(connection=Connection, context=None, unread_deadline_s=60):
+    async def hold(request):
+        await site.held.wait()
+        return PlainTextResponse("held\n")
+
+    app = Starlette(
+        routes=[
+            Route("/", greet, methods=["GET", "POST"]),
+            Route("/much", give_much),
+            Route("/held", hold),
+        ]
+    )
+    server = Server(app, context, connection)
+    listening = listen("127.0.0.1", 0, unread_deadline_s)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    await until(lambda: server.started)
+    site = Site(server, listening.getsockname()[1])
+    try:
+        yield site
+    finally:
+        site.held.set()
+        site.close()
+        server.should_exit = True
+        await task
+
+
+def ended(story):
+    """Run a story, which must end by itself."""
+
+    async def run():
+        async with asyncio.timeout(PATIENCE_S):
+            return await story()
+
+    return asyncio.run(run())
+
+
+def test_a_connection_that_says_nothing_is_ended():
+    async def story():
+        async with serving(Impatient) as site:
+            reader, _ = await site.connect()
+            assert await rest(reader) == b""
+            assert site.connections == 0
+
+    ended(story)
+
+
+def test_a_head_that_comes_a_byte_at_a_time_has_the_same_deadline():
+    async def story():
+        async with serving(Impatient) as site:
+            reader, writer = await site.connect()
+            writer.write(request()[:-4])
+
+            async def drip():
+                while True:
+                    await asyncio.sleep(0.01)
+                    writer.write(b"t")
+                    await writer.drain()
+
+            dripping = asyncio.create_task(drip())
+            assert await rest(reader) == b""
+            with pytest.raises(ConnectionError):
+                await dripping
+
+    ended(story)
+
+
+def test_after_a_reply_the_next_request_has_its_own_time():
+    async def story():
+        async with serving(Impatient) as site:
+            reader, writer = await site.connect()
+            clock = asyncio.get_running_loop().time
+            enough = clock() + 3 * Impatient.head_deadline_s
+            while clock() < enough:
+                writer.write(request())
+                assert await reader.readuntil(b"hello\n")
+            assert await rest(reader) == b""
+
+    ended(story)
+
+
+def test_requests_sent_together_are_answered_one_by_one():
+    async def story():
+        async with serving(Impatient) as site:
+            reader, writer = await site.connect()
+            writer.write(request() * 5)
+            assert (await reader.read()).count(b"hello") == 5
+
+    ended(story)
+
+
+def test_a_request_that_is_under_way_is_not_ended():
+    async def story():
+        async with serving(Impatient) as site:
+            reader, writer = await site.connect()
+            writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\na")
+            await asyncio.sleep(3 * Impatient.head_deadline_s)
+            writer.write(b"b")
+            assert await reader.readuntil(b"hello\n")
+
+    ended(story)
+
+
+def test_a_body_that_nobody_waits_for_does_not_keep_a_connection():
+    async def story():
+        async with serving(Impatient) as site:
+            reader, writer = await site.connect()
+            writer.write(request("/none", "Content-Length: 9"))
+            assert b"404" in await reader.readline()
+            await rest(reader)
+            assert site.connections == 0
+
+    ended(story)
+
+
+def test_a_long_reply_over_a_slow_line_is_sent_to_its_end():
+    async def story():
+        async with serving(Impatient) as site:
+            reader, writer = await site.connect()
+            writer.write(request("/much"))
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(3 * Impatient.head_deadline_s)
+            length = 0
+            while piece := await reader.read(1024 * 1024):
+                length += len(piece)
+            assert length == LARGE
+
+    ended(story)
+
+
+def test_whoever_takes_in_nothing_of_a_reply_is_cut_off():
+    async def story():
+        async with serving(unread_deadline_s=0.3) as site:
+            _, writer = await site.connect()
+            writer.transport.pause_reading()
+            writer.write(request("/much"))
+            await until(lambda: site.connections == 0)
+
+    ended(story)
+
+
+@pytest.fixture
+def contexts(tmp_path):
+    """TLS contexts for a server and for its client."""
+    authority = Authority.make(tmp_path / "tls", datetime.now(UTC))
+    authority.issue(["localhost"], datetime.now(UTC))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.load_into(context)
+    trusting = ssl.create_default_context(cafile=tmp_path / "tls" / "authority.pem")
+    return context, trusting
+
+
+def test_a_handshake_that_does_not_come_is_waited_for_as_long_as_a_head(contexts):
+    context, trusting = contexts
+
+    async def story():
+        async with serving(Impatient, context) as site:
+            silent, _ = await site.connect()
+            options = {"ssl": trusting, "server_hostname": "localhost"}
+            assert b"hello" in await site.get(**options)
+            assert await rest(silent) == b""
+            quiet, _ = await site.connect(**options)
+            assert await rest(quiet) == b""
+
+    ended(story)
+
+
+def test_when_there_are_too_many_the_one_that_waited_longest_makes_room():
+    async def story():
+        async with serving(Few) as site:
+            first, second, third, fourth = [await site.enter() for _ in range(4)]
+            assert await rest(first[0]) == b""
+            second[1].write(request())
+            assert await second[0].readuntil(b"hello\n")
+            fifth = await site.enter()
+            assert await rest(third[0]) == b""
+            for reader, writer in (second, fourth, fifth):
+                writer.write(request())
+                assert await reader.readuntil(b"hello\n")
+
+    ended(story)
+
+
+def test_who_is_served_makes_no_room():
+    async def story():
+        async with serving(Few) as site:
+            served = [await site.enter() for _ in range(3)]
+            for _, writer in served:
+                writer.write(request("/held"))
+            await until(lambda: len(site.server.server_state.tasks) == 3)
+            reader, _ = await site.connect()
+            assert await rest(reader) == b""
+            site.held.set()
+            for reader, _ in served:
+                assert await reader.readuntil(b"held\n")
+
+    ended(story)
+
+
+def test_five_hundred_idle_connections_are_in_nobody_s_way():
+    class Some(Connection):
+        most = 50
+
+    async def story():
+        async with serving(Some) as site:
+            for _ in range(500):
+                await site.connect()
+            for _ in range(5):
+                assert b"hello" in await site.get()
+            assert site.connections <= Some.most
+
+    ended(story)
+
+
+def test_no_reply_waits_for_the_other_side_to_say_that_it_has_the_first_part():
+    with (
+        listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_process_may_open_as_many_files_as_there_may_be_connections():
+    lowered = (
+        "import resource as r; from sync_service.collector.connections import allow_files;"
+        "r.setrlimit(r.RLIMIT_NOFILE, (256, {hard})); allow_files();"
+        "print(r.getrlimit(r.RLIMIT_NOFILE)[0])"
+    )
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for most, allowed in ((hard, min(hard, 4000)), (1000, 1000)):
+        command = [sys.executable, "-c", lowered.format(hard=most)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert int(said) == allowed
