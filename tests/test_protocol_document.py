@@ -27,7 +27,7 @@ from sync_service.agent.client import (
     UnreachableError,
 )
 from sync_service.agent.config import AgentSettings
-from sync_service.collector.app import BODY_DEADLINE_S
+from sync_service.collector import app, connections, pace, turns
 from sync_service.collector.app import Collector as CollectorApp
 from sync_service.collector.database import open_engine
 from sync_service.collector.enrolment import CODE_VALID_S, MAX_HELD, Enrolments
@@ -640,12 +640,21 @@ def limits_of_the_page():
 
 def test_every_limit_stands_with_its_value():
     of_ends = {
-        "BODY_DEADLINE_S": (int(BODY_DEADLINE_S),),
+        "BODY_DEADLINE_S": (int(app.BODY_DEADLINE_S),),
         "CODE_VALID_S": (CODE_VALID_S,),
         "FIRST_S": (int(FIRST_S),),
+        "HEAD_DEADLINE_S": (int(connections.HEAD_DEADLINE_S),),
+        "LONGEST_LINE_S": (int(turns.LONGEST_LINE_S),),
+        "MAX_ARRIVING": (turns.MAX_ARRIVING,),
         "MAX_BRANCHES": (MAX_BRANCHES,),
+        "MAX_CONNECTIONS": (connections.MAX_CONNECTIONS,),
         "MAX_HELD": (MAX_HELD,),
+        "MAX_OF_ADDRESS": (pace.MAX_OF_ADDRESS,),
+        "MAX_OF_ALL": (pace.MAX_OF_ALL,),
         "MAX_RETRY_AFTER_S": (MAX_RETRY_AFTER_S,),
+        "MAX_TURNS": (turns.MAX_TURNS,),
+        "READY_DEADLINE_S": (int(app.READY_DEADLINE_S),),
+        "UNREAD_DEADLINE_S": (int(connections.UNREAD_DEADLINE_S),),
     }
     assert limits_of_the_page() == limits_of_the_code() | of_ends
 
@@ -664,13 +673,17 @@ def test_all_of_the_agents_settings_that_are_numbers_stand_on_the_page():
 
 def test_the_routes_are_those_of_the_collector():
     engine = open_engine("sqlite+aiosqlite:///never-opened.db")
-    app = CollectorApp(
+    collector = CollectorApp(
         engine=engine,
         intake=Intake(engine, KIOSK, Published(Keys, [])),
         fleet=Fleet(engine, KIOSK),
         enrolments=Enrolments(engine, KIOSK),
-    ).app()
-    served = {(method, route.path) for route in app.routes for method in route.methods - {"HEAD"}}
+    )
+    served = {
+        (method, route.path)
+        for route in collector.app().routes
+        for method in route.methods - {"HEAD"}
+    }
     rows = table("method and path", "body", "at most", "success", "media type of the success")
     limits = {}
     for row in rows:

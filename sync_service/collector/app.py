@@ -1,15 +1,14 @@
 """The collector over HTTP: one route for each message, two for whoever watches over it, the pages.
 
-A body is read whole, within its limit and a deadline, before a database connection is taken: an
-upload that is dropped or dawdles holds nothing that another one needs.
+A body is read whole, within its limit and a deadline, before it gets a turn and a database
+connection: an upload that is dropped or dawdles holds nothing that another one needs.
 """
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import select
@@ -29,6 +28,9 @@ from sync_service.collector.enrolment import Enrolments
 from sync_service.collector.error import BusyError, CollectorError, ProblemError
 from sync_service.collector.fleet import Fleet
 from sync_service.collector.intake import Intake
+from sync_service.collector.origin import address_of, network_of
+from sync_service.collector.pace import Pace
+from sync_service.collector.turns import Turns
 from sync_service.contract.wire import (
     BATCHES_PATH,
     DIGEST_LENGTH,
@@ -45,7 +47,9 @@ from sync_service.contract.wire import (
 BODY_DEADLINE_S: Final = 60.0
 """How long a body may take to arrive, in seconds."""
 
-_RETRY_AFTER_S: Final = (5, 15)
+READY_DEADLINE_S: Final = 5.0
+"""How long the database may take to answer until the collector is not ready, in seconds."""
+
 _UNREAD: Final = frozenset({"too-slow", "too-large", "wrong-media-type"})
 """Problems told before the body was read to its end: the connection can't be used again."""
 
@@ -60,7 +64,7 @@ class Collector:
     """What the routes lead to. ``clock`` gives seconds since 1970.
 
     ``pages`` are the routes of the central team's pages, ``pull`` those of its analysts' API, if
-    they are served too.
+    they are served too. ``behind_proxy``: everyone comes by way of a proxy on this machine.
     """
 
     engine: AsyncEngine
@@ -69,7 +73,11 @@ class Collector:
     enrolments: Enrolments
     pages: Sequence[BaseRoute] = ()
     pull: Sequence[BaseRoute] = ()
+    behind_proxy: bool = False
+    turns: Turns = field(default_factory=Turns)
+    pace: Pace = field(default_factory=Pace)
     body_deadline_s: float = BODY_DEADLINE_S
+    ready_deadline_s: float = READY_DEADLINE_S
     clock: Callable[[], float] = time.time
 
     def app(self) -> Starlette:
@@ -88,7 +96,7 @@ class Collector:
             middleware=[Middleware(_LastResort)],
             exception_handlers={
                 ProblemError: _tell_problem,
-                BusyError: _tell_busy,
+                BusyError: self._tell_busy,
                 HTTPException: _tell_http_error,
             },
         )
@@ -102,11 +110,18 @@ class Collector:
         return await self._exchange(request, self.fleet.hear, MAX_MESSAGE_LENGTH)
 
     async def _enrolments(self, request: Request) -> Response:
-        return await self._exchange(request, self.enrolments.enrol, MAX_MESSAGE_LENGTH)
+        async def enrol(body: bytes, now: int) -> bytes:
+            self.pace.keep(network_of(address_of(request, behind_proxy=self.behind_proxy)))
+            return await self.enrolments.enrol(body, now)
+
+        return await self._exchange(request, enrol, MAX_MESSAGE_LENGTH)
 
     async def _exchange(self, request: Request, take: Take, limit: int) -> Response:
-        body = await _read_body(request, limit, self.body_deadline_s)
-        return Response(await take(body, int(self.clock())), media_type=MEDIA_TYPE)
+        with self.turns.arrival() as hold:
+            body = await _read_body(request, limit, self.body_deadline_s, hold)
+            with self.turns.turn():
+                reply = await take(body, int(self.clock()))
+        return Response(reply, media_type=MEDIA_TYPE)
 
     async def _publication(self, request: Request) -> Response:
         try:
@@ -131,16 +146,23 @@ class Collector:
         return PlainTextResponse("alive\n")
 
     async def _readyz(self, request: Request) -> Response:
-        """Whether it can do its work: the database answers, and is at the newest schema."""
+        """Whether it can do its work: the database answers soon, and is at the newest schema."""
         try:
-            await check_schema(self.engine)
-        except (CollectorError, SQLAlchemyError, OSError) as error:
+            async with asyncio.timeout(self.ready_deadline_s):
+                await check_schema(self.engine)
+        except (CollectorError, SQLAlchemyError, OSError) as error:  # a time-out is an OSError
             _log.warning("not ready", extra={"reason": type(error).__name__})
             return PlainTextResponse("not ready\n", status_code=503)
         return PlainTextResponse("ready\n")
 
+    async def _tell_busy(self, request: Request, error: Exception) -> Response:
+        _log.warning("busy", extra={"path": request.url.path, "reason": error})
+        return _problem(Problem("busy"), {"Retry-After": str(self.turns.retry_after_s())})
 
-async def _read_body(request: Request, limit: int, deadline_s: float) -> bytes:
+
+async def _read_body(
+    request: Request, limit: int, deadline_s: float, hold: Callable[[int], None]
+) -> bytes:
     media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if (
         media_type != MEDIA_TYPE
@@ -154,6 +176,7 @@ async def _read_body(request: Request, limit: int, deadline_s: float) -> bytes:
     try:
         async with asyncio.timeout(deadline_s):
             async for chunk in request.stream():
+                hold(len(chunk))
                 body += chunk
                 if len(body) > limit:
                     raise ProblemError("too-large", f"at most {limit} bytes")
@@ -178,12 +201,8 @@ def _problem(problem: Problem, headers: dict[str, str]) -> Response:
 async def _tell_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)
     _log.info("request refused", extra={"path": request.url.path, "problem": error.problem.code})
-    return _problem(error.problem, {})
-
-
-async def _tell_busy(request: Request, error: Exception) -> Response:
-    _log.warning("database busy", extra={"path": request.url.path})
-    return _problem(Problem("busy"), {"Retry-After": str(random.randint(*_RETRY_AFTER_S))})
+    wait_s = error.retry_after_s
+    return _problem(error.problem, {} if wait_s is None else {"Retry-After": str(wait_s)})
 
 
 async def _tell_http_error(request: Request, error: Exception) -> Response:

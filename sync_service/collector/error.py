@@ -4,7 +4,7 @@
 
     CollectorError
     ├── ProblemError      a kiosk's request can't be granted: answer with the problem it holds
-    ├── BusyError         the database is busy: ask again a little later
+    ├── BusyError         there is no turn to be had: ask again a little later
     ├── SchemaError       the database is of another version of Regard: do what the message says
     ├── KeyFileError      a key file is missing or damaged: bring it back, as the message says
     └── OfficeError       what the central team asked for can't be done: the message says why
@@ -18,15 +18,19 @@ class CollectorError(Exception):
 
 
 class ProblemError(CollectorError):
-    """A kiosk's request can't be granted; answer it with ``problem``."""
+    """A kiosk's request can't be granted; answer it with ``problem``.
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    ``retry_after_s`` is when it may be sent again, in seconds, if that is the matter.
+    """
+
+    def __init__(self, code: str, detail: str = "", retry_after_s: int | None = None) -> None:
         self.problem = Problem(code, detail)
+        self.retry_after_s = retry_after_s
         super().__init__(code)
 
 
 class BusyError(CollectorError):
-    """The database has no turn to give just now; ask again a little later."""
+    """The database, or the collector, has no turn to give just now; ask again a little later."""
 
 
 class SchemaError(CollectorError):

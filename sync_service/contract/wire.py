@@ -445,6 +445,9 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "wrong-media-type": ProblemKind(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body must be {MEDIA_TYPE}"
     ),
+    "too-often": ProblemKind(
+        HTTPStatus.TOO_MANY_REQUESTS, "Too many have asked to be enrolled; come back later"
+    ),
     "internal": ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "The collector failed"),
     "busy": ProblemKind(HTTPStatus.SERVICE_UNAVAILABLE, "The collector is busy; come back later"),
 }

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sync_service.collector.accounts import TOKEN_LENGTH, Accounts
+from sync_service.collector.origin import address_of
 
 COOKIE: Final = "__Host-regard"
 """The browser's token. Its prefix binds it to this host, to HTTPS and to the whole site."""
@@ -73,11 +74,8 @@ class Gate:
         return Visitor(None, "")
 
     def address(self, request: Request) -> str:
-        """Where a request comes from; a proxy says it last in ``X-Forwarded-For``."""
-        forwarded = request.headers.getlist("X-Forwarded-For")
-        if self._behind_proxy and forwarded:
-            return forwarded[-1].rpartition(",")[2].strip()
-        return request.client.host if request.client else ""
+        """Where a request comes from."""
+        return address_of(request, behind_proxy=self._behind_proxy)
 
     def _is_own_machine(self, request: Request) -> bool:
         """Whether a person at this machine asks for it by its own name.

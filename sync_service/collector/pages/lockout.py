@@ -5,11 +5,12 @@ for the address that it was tried from. They are held in memory only, so that no
 is kept; a restart forgets them.
 """
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from sync_service.collector.origin import network_of
 
 FREE_TRIES: Final = 5
 """How often in a row one may fail without having to wait."""
@@ -19,7 +20,6 @@ LONGEST_DELAY_S: Final = 15 * 60.0
 """The wait after the first failure too many, doubled at each further one up to the longest."""
 
 _HELD: Final = 10_000
-_IPV6_NETWORK: Final = 64  # one household or office has at least as many addresses
 
 
 @dataclass(slots=True)
@@ -63,16 +63,4 @@ class Lockout:
 
 
 def _subjects(name: str, address: str) -> tuple[tuple[str, str], ...]:
-    return (("name", name), ("address", _network(address)))
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
-    return str(parsed)
+    return (("name", name), ("address", network_of(address)))
