@@ -139,7 +139,11 @@ class Chain:
 
     def open_site(self) -> None:
         """Enter a site, and who runs it."""
-        self.collector("organisation", "add", "council", "Any Council")
+        self.collector(
+            *("organisation", "add", "council", "Any Council", "--kept-months", "24"),
+            *("--contact", "en", "the library manager, on 01234 567890"),
+            *("--contact", "cy", "rheolwr y llyfrgell, ar 01234 567890"),
+        )
         self.collector("service", "add", "libraries", "Libraries", "--organisation", "council")
         self.collector("place", "add", "W06000015", "Any Town")
         self.collector(

@@ -30,7 +30,8 @@ To begin:
 
 Then, with --folder /srv/regard each time, or from within that folder:
 
-  regard-collector organisation add council "Northvale Council"
+  regard-collector organisation add council "Northvale Council" --kept-months 24 \\
+      --contact en "the library manager" --contact cy "rheolwr y llyfrgell"
   regard-collector place add E07000999 "Northvale"
   regard-collector service add libraries "Libraries" --organisation council
   regard-collector site add central "Central Library" --service libraries --place E07000999 \\
@@ -205,6 +206,32 @@ def _add_places(group: Group) -> None:
     organisation = _noun(group, "organisation", "who runs services")
     add = _command(organisation, "add", commands.organisation_add, "add an organisation")
     _add_code_and_name(add, "council")
+    change = _command(
+        organisation,
+        "change",
+        commands.organisation_change,
+        "change an organisation's name, or what its kiosks tell of it",
+        "Change an organisation's name, or what its kiosks tell respondents of their answers. What"
+        " is not named stays as it is. Its kiosks hear of it at their next contact.",
+    )
+    change.add_argument("code", metavar="CODE", help="what it is known by for ever")
+    change.add_argument("--name", metavar="NAME", help="what people call it from now on")
+    for command in (add, change):
+        command.add_argument(
+            "--kept-months",
+            type=int,
+            metavar="N",
+            help="for how many months answers are kept; 0: kiosks don't say",
+        )
+        command.add_argument(
+            "--contact",
+            nargs=2,
+            action="append",
+            default=[],
+            metavar=("TAG", "TEXT"),
+            help="whom to ask about one's answers, once for each language, as in:"
+            " --contact en 'the desk'; '': kiosks don't say",
+        )
     _command(organisation, "list", commands.organisation_list, "list organisations")
 
     service = _noun(group, "service", "what is offered to citizens")

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from getpass import getpass
 from urllib.parse import urlsplit
@@ -170,9 +170,22 @@ async def open_records(args: argparse.Namespace) -> str | None:
 
 async def organisation_add(args: argparse.Namespace) -> str:
     """Add an organisation."""
+    organisation = _told_otherwise(sites.Organisation(args.code, args.name), args)
     async with _office(args) as office:
-        await sites.add_organisation(office.engine, args.code, args.name)
+        await sites.add_organisation(office.engine, organisation, office.centre.settings.links)
     return f"The organisation {args.code} is added."
+
+
+async def organisation_change(args: argparse.Namespace) -> str:
+    """Change what is said of an organisation, and let its kiosks know."""
+    async with _office(args) as office:
+        stamping = office.stamping
+        async with writing(office.engine) as connection:
+            organisation = await sites.find_organisation(connection, args.code)
+            changed = _told_otherwise(organisation, args)
+            await sites.change_organisation(connection, changed, office.centre.settings.links)
+            number = await stamping.assign_anew(connection, args.code, _now())
+    return f"Kiosks that will hear of it at their next contact: {number}."
 
 
 async def service_add(args: argparse.Namespace) -> str:
@@ -441,6 +454,20 @@ async def _finished(office: Office, args: argparse.Namespace) -> Replies:
     async with reading(office.engine) as connection:
         site = await sites.find_site(connection, draft.replies.site)
     return await office.editor.finish(draft, site.languages, _today())
+
+
+def _told_otherwise(
+    organisation: sites.Organisation, args: argparse.Namespace
+) -> sites.Organisation:
+    """An organisation as the arguments have it; what they don't say stays as it was."""
+    contact = {**organisation.contact, **dict(args.contact)}
+    kept_months = organisation.kept_months if args.kept_months is None else args.kept_months
+    return replace(
+        organisation,
+        name=args.name or organisation.name,
+        contact={language: text for language, text in contact.items() if text},
+        kept_months=kept_months or None,
+    )
 
 
 async def _list(args: argparse.Namespace, table: Table) -> str:

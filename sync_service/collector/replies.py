@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
-from unicodedata import category
 
 from sync_service.collector.error import OfficeError
 from sync_service.collector.insight.disclosure import Disclosure, NotShownError
 from sync_service.collector.insight.figure import Unshown
 from sync_service.collector.insight.period import Period, read_period
-from sync_service.collector.links import forbidden_link, refusal_of
 from sync_service.collector.publishing import read_toml
+from sync_service.collector.screen_text import faults_of
 from sync_service.contract.codec import Fields, Value
 from sync_service.contract.error import MalformedError
 from sync_service.contract.publication import Answer, Invitation, Outcome, Replies, Reply
@@ -26,7 +25,6 @@ COUNT: Final = "{count}"
 """What stands in a text for the number that the figures give."""
 
 _EXAMPLE: Final = '{ item = "involvement", options = ["not_at_all"], period = "2026-Q3" }'
-_NOT_ON_A_LINE: Final = {"Cc", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +103,8 @@ class Editor:
                 if language not in texts:
                     yield f"{name}.{language}: missing; the site's kiosks show what all can read"
             for language, text in texts.items():
-                if not text.strip():
-                    yield f"{name}.{language}: is blank"
-                if any(category(sign) in _NOT_ON_A_LINE for sign in text):
-                    yield f"{name}.{language}: must be on one line"
-                if (link := forbidden_link(text, self.links)) is not None:
-                    yield f"{name}.{language}: {refusal_of(link, self.links)}"
+                for fault in faults_of(text, self.links):
+                    yield f"{name}.{language}: {fault}"
 
     async def _filled(self, reply: Reply, counted: Counted | None, site: str, today: date) -> Reply:
         if counted is None or isinstance(reply, Invitation):

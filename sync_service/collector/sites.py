@@ -1,11 +1,12 @@
 """Organisations, services, places, and the sites where kiosks stand."""
 
+import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync_service.collector import tables
@@ -13,8 +14,11 @@ from sync_service.collector.database import reading, writing
 from sync_service.collector.error import OfficeError
 from sync_service.collector.published import Published
 from sync_service.collector.publishing import newest
+from sync_service.collector.screen_text import faults_of
 from sync_service.contract.error import MalformedError
 from sync_service.contract.publication import (
+    MAX_CONTACT,
+    MAX_KEPT_MONTHS,
     STAMP_ID_LENGTH,
     Assignment,
     PublicationKind,
@@ -26,6 +30,21 @@ from sync_service.contract.signing import VerifyingKey
 MAX_NAME: Final = 200
 
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Who runs services, and what kiosks tell respondents of their answers.
+
+    ``kept_months`` is for how long answers are kept, ``contact`` whom to ask, by language; a kiosk
+    says nothing of what is not there.
+    """
+
+    code: str
+    name: str
+    kept_months: int | None = None
+    contact: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +61,51 @@ class Site:
     questionnaire: str
 
 
-async def add_organisation(engine: AsyncEngine, code: str, name: str) -> None:
-    """Add who runs services.
+async def add_organisation(
+    engine: AsyncEngine, organisation: Organisation, links: Collection[str] = ()
+) -> None:
+    """Add who runs services. ``links`` are the domains that the contact may lead to.
 
     Raises:
-        OfficeError: the code is taken, or code or name can't be used.
+        OfficeError: the code is taken, or something in it can't be used.
     """
+    _check_told(organisation, links)
     async with writing(engine) as connection:
-        await _add(connection, tables.organisation, {"code": code, "name": name})
+        await _add(connection, tables.organisation, _columns(organisation))
+
+
+async def find_organisation(connection: AsyncConnection, code: str) -> Organisation:
+    """Look an organisation up.
+
+    Raises:
+        OfficeError: there is none of this code.
+    """
+    await _require(connection, tables.organisation, code)
+    found = await connection.execute(
+        select(tables.organisation).where(tables.organisation.c.code == code)
+    )
+    row = found.one()
+    contact = json.loads(row.contact) if row.contact else {}
+    return Organisation(row.code, row.name, row.kept_months, contact)
+
+
+async def change_organisation(
+    connection: AsyncConnection, organisation: Organisation, links: Collection[str] = ()
+) -> None:
+    """Let an organisation be known by another name, or tell something else from now on.
+
+    Its kiosks hear of it by new assignments: see `stamping`.
+
+    Raises:
+        OfficeError: something in it can't be used.
+    """
+    _check_code_and_name(organisation.code, organisation.name)
+    _check_told(organisation, links)
+    await connection.execute(
+        update(tables.organisation)
+        .where(tables.organisation.c.code == organisation.code)
+        .values(**_columns(organisation))
+    )
 
 
 async def add_service(engine: AsyncEngine, code: str, name: str, organisation: str) -> None:
@@ -127,20 +183,24 @@ async def find_site(connection: AsyncConnection, code: str) -> Site:
 
 async def assignment_to(connection: AsyncConnection, site: Site, stamp_id: bytes) -> Assignment:
     """What makes a stamped kiosk one of this site."""
-    organisation = await connection.scalar(
+    code = await connection.scalar(
         select(tables.service.c.organisation).where(tables.service.c.code == site.service)
     )
+    organisation = await find_organisation(connection, code or "")
     return Assignment(
         stamp_id=stamp_id,
         site=site.code,
         site_name=site.name,
         service=site.service,
-        organisation=organisation or "",
+        organisation=organisation.code,
         place=site.place,
         timezone=site.timezone,
         languages=site.languages,
         stands=site.stands,
         questionnaire=site.questionnaire,
+        organisation_name=organisation.name,
+        contact=organisation.contact,
+        kept_months=organisation.kept_months,
     )
 
 
@@ -148,11 +208,11 @@ async def list_rows(engine: AsyncEngine, table: Table) -> list[tuple[str, ...]]:
     """All rows of one of the four tables, as text, by code."""
     async with reading(engine) as connection:
         found = await connection.execute(select(table).order_by(table.c.code))
-        return [tuple(row) for row in found]
+        return [tuple("-" if cell is None else str(cell) for cell in row) for row in found]
 
 
-async def _add(connection: AsyncConnection, table: Table, columns: Mapping[str, str]) -> None:
-    code, name = columns["code"], columns["name"]
+async def _add(connection: AsyncConnection, table: Table, columns: Mapping[str, object]) -> None:
+    code, name = str(columns["code"]), str(columns["name"])
     _check_code_and_name(code, name)
     taken = await connection.scalar(select(table.c.name).where(table.c.code == code))
     if taken is not None:
@@ -168,6 +228,30 @@ def _check_code_and_name(code: str, name: str) -> None:
         )
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise OfficeError(f"{name!r} can't be a name: use 1 to {MAX_NAME} printable characters")
+
+
+def _check_told(organisation: Organisation, links: Collection[str]) -> None:
+    months = organisation.kept_months
+    if months is not None and not 1 <= months <= MAX_KEPT_MONTHS:
+        raise OfficeError(f"answers can be kept for 1 to {MAX_KEPT_MONTHS} months, not {months}")
+    for language, text in organisation.contact.items():
+        if not _TAG.fullmatch(language):
+            raise OfficeError(f"{language!r} is no language tag: use such as en or cy")
+        faults = [*faults_of(text, links)]
+        if len(text) > MAX_CONTACT:
+            faults.append(f"is longer than {MAX_CONTACT} characters")
+        if faults:
+            raise OfficeError(f"the contact in {language}: {'; '.join(faults)}")
+
+
+def _columns(organisation: Organisation) -> dict[str, object]:
+    told = json.dumps(organisation.contact, ensure_ascii=False, sort_keys=True)
+    return {
+        "code": organisation.code,
+        "name": organisation.name,
+        "kept_months": organisation.kept_months,
+        "contact": told if organisation.contact else None,
+    }
 
 
 async def _require(connection: AsyncConnection, table: Table, code: str) -> None:

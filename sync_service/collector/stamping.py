@@ -101,6 +101,25 @@ class Stamping:
             assignment = await assignment_to(connection, site, stamp_id)
             return await self.publisher.assignment(connection, assignment, now)
 
+    async def assign_anew(self, connection: AsyncConnection, organisation: str, now: int) -> int:
+        """Assign each kiosk of an organisation to its site as that is now; says how many changed.
+
+        Works in the caller's writing transaction. They hear of it at their next contact.
+        """
+        found = await connection.execute(
+            select(tables.stamp.c.stamp_id, tables.stamp.c.site)
+            .join(tables.site, tables.site.c.code == tables.stamp.c.site)
+            .join(tables.service, tables.service.c.code == tables.site.c.service)
+            .where(tables.service.c.organisation == organisation)
+            .order_by(tables.stamp.c.site, tables.stamp.c.name)
+        )
+        changed = 0
+        for stamp_id, site_code in found.all():
+            site = await find_site(connection, site_code)
+            assignment = await assignment_to(connection, site, stamp_id)
+            changed += (await self.publisher.assignment(connection, assignment, now)).is_new
+        return changed
+
 
 async def _refuse_taken(connection: AsyncConnection, site: str, name: str) -> None:
     stamp = tables.stamp.c

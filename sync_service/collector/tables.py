@@ -63,6 +63,9 @@ organisation = Table(
     metadata,
     Column("code", Text, primary_key=True),
     Column("name", Text, nullable=False),
+    # What respondents are told of their answers, unless it was never said.
+    Column("kept_months", Integer),
+    Column("contact", Text),  # whom to ask: JSON, a text by language
 )
 
 service = Table(

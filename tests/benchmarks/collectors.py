@@ -44,7 +44,7 @@ async def make_centre(folder: Path) -> Centre:
     )
     centre = await found(folder, settings, int(time.time()))
     engine = open_engine(centre.database_url)
-    await sites.add_organisation(engine, "council", "Any Council")
+    await sites.add_organisation(engine, sites.Organisation("council", "Any Council"))
     await sites.add_service(engine, "libraries", "Libraries", "council")
     await sites.add_place(engine, "E07000999", "Any Town")
     site = sites.Site(

@@ -353,7 +353,7 @@ def founded(ground, tmp_path_factory):
         centre = await found(folder, settings, NOW)
         engine = open_engine(centre.database_url)
         try:
-            await sites.add_organisation(engine, "council", "Northvale Council")
+            await sites.add_organisation(engine, sites.Organisation("council", "Northvale Council"))
             await sites.add_place(engine, "E07000999", "Northvale")
             await sites.add_service(engine, "libraries", "Libraries", "council")
             keys = Keyring(centre.keys).publishing_keys()

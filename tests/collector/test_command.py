@@ -127,6 +127,26 @@ def test_what_is_published_is_said_by_kind_and_serial(rig, says, refuses, tmp_pa
     assert len(rig.keyring.opening_keys()) == 2
 
 
+def test_what_an_organisation_tells_is_changed_by_command(rig, says, refuses):
+    here = ("--folder", rig.centre.folder)
+    change = ("organisation", "change", "council", *here)
+    rig.stamp()
+    desk = ("--contact", "en", "the desk", "--contact", "cy", "y ddesg")
+    assert "at their next contact: 1." in says(*change, "--kept-months", 24, *desk)
+    listed = says("organisation", "list", *here)
+    assert re.search(r'Northvale Council +24 +{"cy": "y ddesg", "en": "the desk"}', listed)
+
+    assert "contact: 1." in says(*change, "--name", "Northvale", "--contact", "cy", "")
+    assert re.search(r'Northvale +24 +{"en": "the desk"}', says("organisation", "list", *here))
+    assert "contact: 1." in says(*change, "--kept-months", 0, "--contact", "en", "")
+    assert re.search(r"Northvale +- +-\n", says("organisation", "list", *here))
+    assert "contact: 0." in says(*change)
+
+    assert "texts may lead nowhere" in refuses(*change, "--contact", "en", "a@evil.example")
+    assert "not 601" in refuses(*change, "--kept-months", 601)
+    assert "there is no organisation x" in refuses("organisation", "change", "x", *here)
+
+
 def test_replies_are_checked_and_published(rig, says, refuses, tmp_path):
     here = ("--folder", rig.centre.folder)
     path = tmp_path / "central.toml"
@@ -232,7 +252,7 @@ def test_a_proxy_needs_its_authority(refuses, tmp_path):
         *(("organisation", "list"), ("service", "list"), ("place", "list"), ("site", "list")),
         *(("kiosk", "list"), ("kiosk", "approve"), ("kiosk", "revoke"), ("kiosk", "move")),
         *(("kiosk", "ask-again"), ("code", "withdraw"), ("questionnaire", "check")),
-        ("replies", "check"),
+        *(("replies", "check"), ("organisation", "change")),
         *(("publish", "questionnaire"), ("publish", "replies"), ("publish", "keys")),
     ],
 )

@@ -3,7 +3,8 @@ import stat
 import pytest
 from sqlalchemy import func, select, update
 
-from sync_service.collector import tables
+from sync_service.collector import sites, tables
+from sync_service.collector.database import writing
 from sync_service.collector.error import OfficeError
 from sync_service.contract.publication import Publication
 from sync_service.contract.stamp import FILES, Stamp
@@ -19,6 +20,17 @@ def stamps_kept(rig):
     return number
 
 
+def newest_assignment(rig, stamp):
+    publication = tables.publication.c
+    signed = rig.read(
+        select(publication.signed)
+        .where(publication.stamp_id == stamp.stamp_id)
+        .order_by(publication.serial.desc())
+        .limit(1)
+    )
+    return Publication.verify(signed[0][0], stamp.publishing_key).body
+
+
 def test_a_stamp_is_a_folder_that_a_kiosk_can_start_from(rig, tmp_path):
     made = stamp(rig, tmp_path / "stamp")
 
@@ -29,6 +41,8 @@ def test_a_stamp_is_a_folder_that_a_kiosk_can_start_from(rig, tmp_path):
     assert assignment.stamp_id == made.stamp_id
     assert (assignment.site, assignment.site_name) == ("central", "Central Library")
     assert (assignment.organisation, assignment.place) == ("council", "E07000999")
+    assert assignment.organisation_name == "Northvale Council"
+    assert (assignment.contact, assignment.kept_months) == ({}, None)
     assert assignment.languages == ("en", "cy")
     questionnaire = Publication.verify(made.questionnaire, made.publishing_key).body
     assert (questionnaire.id, questionnaire.version) == ("library", 1)
@@ -123,6 +137,31 @@ def test_a_kiosk_is_moved_by_an_assignment(rig, tmp_path):
     assert not rig.run(rig.stamping.move("surgery", "desk", "surgery", 9)).is_new
     with pytest.raises(OfficeError, match="no kiosk desk was stamped for the site central"):
         rig.run(rig.stamping.move("central", "desk", "surgery", 9))
+
+
+def test_what_an_organisation_tells_is_in_new_assignments_of_its_kiosks(rig, tmp_path):
+    trust = sites.Organisation("trust", "Health Trust")
+    rig.run(sites.add_organisation(rig.engine, trust))
+    rig.run(sites.add_service(rig.engine, "surgeries", "Surgeries", "trust"))
+    rig.write(
+        update(tables.site).where(tables.site.c.code == "surgery").values(service="surgeries")
+    )
+    made = [stamp(rig, tmp_path / name, name=name) for name in ("1", "2")]
+    elsewhere = stamp(rig, tmp_path / "3", site="surgery")
+    told = sites.Organisation("council", "Northvale", 24, {"en": "the desk", "cy": "y ddesg"})
+
+    async def change():
+        async with writing(rig.engine) as connection:
+            await sites.change_organisation(connection, told)
+            return await rig.stamping.assign_anew(connection, "council", 9)
+
+    assert [rig.run(change()), rig.run(change())] == [2, 0]
+    for each in made:
+        assignment = newest_assignment(rig, each)
+        assert assignment.organisation_name == "Northvale"
+        assert assignment.contact == {"en": "the desk", "cy": "y ddesg"}
+        assert assignment.kept_months == 24
+    assert newest_assignment(rig, elsewhere).organisation_name == "Health Trust"
 
 
 def test_a_kiosk_is_not_moved_onto_the_name_of_another(rig, tmp_path):

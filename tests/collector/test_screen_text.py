@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync_service.collector.links import forbidden_link
+from sync_service.collector.screen_text import forbidden_link
 
 ALLOWED = ("nhs.uk", "northvale.gov.uk")
 

@@ -1,13 +1,16 @@
-"""Links: what in a text leads somewhere, and whether it may.
+"""Texts that the central team writes for screens, and what may not stand in them.
 
 A screen shows plain text, and whoever reads an address there types it elsewhere. So it is looks
 that count: whatever looks like an address is refused unless all of it is one that is allowed.
 """
 
 import re
-import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final
+from unicodedata import category, normalize
+
+_BREAKS: Final = {"Cc", "Zl", "Zp"}
+"""What ends a line, and other controls: Unicode's categories."""
 
 _AROUND: Final = ".,:;!?…()[]{}<>\"'“”‘’«»"
 """What stands around an address and is not of it."""
@@ -29,6 +32,20 @@ _OTHER_DOTS: Final = str.maketrans("。｡", "..")  # a browser takes them for d
 _UNSEEN: Final = {"Cf", "Mn", "Mc", "Me"}
 
 
+def faults_of(text: str, links: Collection[str]) -> Iterator[str]:
+    """What is wrong with a text for a screen. ``links`` are the domains that it may lead to."""
+    if not text.strip():
+        yield "is blank"
+    if any(category(sign) in _BREAKS for sign in text):
+        yield "must be on one line"
+    if (link := forbidden_link(text, links)) is not None:
+        where = f"to {', '.join(sorted(links))} alone" if links else "nowhere"
+        yield (
+            f"{link!r} looks like an address, and texts may lead {where}; the setting `links` says"
+            " so. If it is none, put a blank after its full stop"
+        )
+
+
 def forbidden_link(text: str, allowed: Collection[str]) -> str | None:
     """The first word of a text that leads, or seems to, to no domain that is allowed.
 
@@ -42,19 +59,10 @@ def forbidden_link(text: str, allowed: Collection[str]) -> str | None:
     return None
 
 
-def refusal_of(link: str, allowed: Collection[str]) -> str:
-    """Why a link that `forbidden_link` found is refused, and what to do."""
-    where = f"to {', '.join(sorted(allowed))} alone" if allowed else "nowhere"
-    return (
-        f"{link!r} looks like an address, and texts may lead {where}; the setting `links` says so."
-        " If it is none, put a blank after its full stop"
-    )
-
-
 def _as_read(word: str) -> str:
     """A word by its looks: one dot for every kind of dot, and nothing that can't be seen."""
-    composed = unicodedata.normalize("NFKC", word.translate(_OTHER_DOTS))
-    return "".join(sign for sign in composed if unicodedata.category(sign) not in _UNSEEN)
+    composed = normalize("NFKC", word.translate(_OTHER_DOTS))
+    return "".join(sign for sign in composed if category(sign) not in _UNSEEN)
 
 
 def _leads_to(word: str, allowed: Collection[str]) -> bool:
