@@ -4,44 +4,27 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from getpass import getpass
 from urllib.parse import urlsplit
 
-from argon2 import PasswordHasher
 from sqlalchemy import Table
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sync_service.collector import enrolment, fleet, opening, sites, tables
-from sync_service.collector.accounts import Accounts
 from sync_service.collector.config import Centre, CollectorSettings, host_of
-from sync_service.collector.database import (
-    check_begun,
-    check_schema,
-    migrate,
-    open_engine,
-    reading,
-    writing,
-)
+from sync_service.collector.database import check_begun, migrate, open_engine, reading, writing
 from sync_service.collector.error import OfficeError
 from sync_service.collector.founding import found
-from sync_service.collector.insight.disclosure import Disclosure
 from sync_service.collector.insight.export import export as export_all
 from sync_service.collector.insight.writers import Format
-from sync_service.collector.keyring import Keyring
-from sync_service.collector.publishing import (
-    Edition,
-    Publisher,
-    read_questionnaire,
-)
+from sync_service.collector.office import Office, open_office
+from sync_service.collector.publishing import Edition, read_questionnaire
 from sync_service.collector.pull.tokens import Tokens
-from sync_service.collector.replies import Editor, read_draft
+from sync_service.collector.replies import read_draft
 from sync_service.collector.serving import serve as serve_kiosks
 from sync_service.collector.serving import stopping_by_signal
-from sync_service.collector.stamping import Stamping
 from sync_service.collector.tables import KioskStanding, Opening
 from sync_service.contract.publication import Replies, Stands
 from sync_service.contract.signing import fingerprint
@@ -49,55 +32,6 @@ from sync_service.logs import log_to_stdout
 
 _HTTPS_PORT = 443
 _PROXIED_PORT = 8080
-
-
-@dataclass(frozen=True, slots=True)
-class Office:
-    """Where the central team's commands are carried out: a collector's folder and its database."""
-
-    centre: Centre
-    engine: AsyncEngine
-
-    @property
-    def keyring(self) -> Keyring:
-        """The centre's keys."""
-        return Keyring(self.centre.keys)
-
-    @property
-    def accounts(self) -> Accounts:
-        """Who may sign in to the pages."""
-        return Accounts(self.engine, PasswordHasher())
-
-    @property
-    def publisher(self) -> Publisher:
-        """What signs publications."""
-        return Publisher(self.keyring.publishing_key(), self.keyring.publishing_keys())
-
-    @property
-    def editor(self) -> Editor:
-        """What makes drafts of replies fit to be published."""
-        disclosure = Disclosure(self.engine, self.keyring.publishing_keys())
-        return Editor(disclosure, self.centre.settings.links)
-
-    @property
-    def stamping(self) -> Stamping:
-        """What makes stamps."""
-        try:
-            authority = self.centre.authority.read_bytes()
-        except OSError as error:
-            raise OfficeError(f"{self.centre.authority}: can't be read: {error.strerror}") from None
-        return Stamping(self.engine, self.publisher, self.centre.settings.address, authority)
-
-
-@asynccontextmanager
-async def _office(args: argparse.Namespace) -> AsyncIterator[Office]:
-    centre = Centre.read(args.folder)
-    engine = open_engine(centre.database_url)
-    try:
-        await check_schema(engine)
-        yield Office(centre, engine)
-    finally:
-        await engine.dispose()
 
 
 async def init(args: argparse.Namespace) -> str:
@@ -145,7 +79,7 @@ async def open_records(args: argparse.Namespace) -> str | None:
     """Open what waits."""
     if args.follow:
         log_to_stdout()
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         keyring = office.keyring
         opening_keys, publishing_keys = keyring.opening_keys(), keyring.publishing_keys()
         # A key that was missing when they came may be here now.
@@ -171,14 +105,14 @@ async def open_records(args: argparse.Namespace) -> str | None:
 async def organisation_add(args: argparse.Namespace) -> str:
     """Add an organisation."""
     organisation = _told_otherwise(sites.Organisation(args.code, args.name), args)
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await sites.add_organisation(office.engine, organisation, office.centre.settings.links)
     return f"The organisation {args.code} is added."
 
 
 async def organisation_change(args: argparse.Namespace) -> str:
     """Change what is said of an organisation, and let its kiosks know."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         stamping = office.stamping
         async with writing(office.engine) as connection:
             organisation = await sites.find_organisation(connection, args.code)
@@ -190,14 +124,14 @@ async def organisation_change(args: argparse.Namespace) -> str:
 
 async def service_add(args: argparse.Namespace) -> str:
     """Add a service."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await sites.add_service(office.engine, args.code, args.name, args.organisation)
     return f"The service {args.code} is added."
 
 
 async def place_add(args: argparse.Namespace) -> str:
     """Add a place."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await sites.add_place(office.engine, args.code, args.name)
     return f"The place {args.code} is added."
 
@@ -214,7 +148,7 @@ async def site_add(args: argparse.Namespace) -> str:
         stands=Stands(args.stands),
         questionnaire=args.questionnaire,
     )
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await sites.add_site(office.engine, site, office.keyring.publishing_keys())
     return f"The site {args.code} is added."
 
@@ -241,7 +175,7 @@ async def site_list(args: argparse.Namespace) -> str:
 
 async def kiosk_list(args: argparse.Namespace) -> str:
     """List kiosks."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         lines = await fleet.list_kiosks(office.engine)
     heads = ("site", "name", "fingerprint", "standing", "last contact", "waiting", "last error")
     rows = [
@@ -262,7 +196,7 @@ async def kiosk_list(args: argparse.Namespace) -> str:
 async def kiosk_approve(args: argparse.Namespace) -> str:
     """Approve a kiosk that is held."""
     kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         others = await enrolment.approve(office.engine, kiosk_id, _now())
     told = (
         f"The kiosk {fingerprint(kiosk_id)} is enrolled. It asks again within a day, or at once"
@@ -279,14 +213,14 @@ async def kiosk_approve(args: argparse.Namespace) -> str:
 async def kiosk_revoke(args: argparse.Namespace) -> str:
     """Revoke a kiosk."""
     kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await enrolment.revoke(office.engine, kiosk_id, _now())
     return f"The kiosk {fingerprint(kiosk_id)} is revoked."
 
 
 async def kiosk_move(args: argparse.Namespace) -> str:
     """Assign a kiosk to another site."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         edition = await office.stamping.move(args.site, args.name, args.to, _now())
     if not edition.is_new:
         return f"{args.name} is assigned to {args.to} already."
@@ -296,21 +230,21 @@ async def kiosk_move(args: argparse.Namespace) -> str:
 async def kiosk_ask_again(args: argparse.Namespace) -> str:
     """Ask a kiosk for what was refused."""
     kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         number = await fleet.ask_again(office.engine, kiosk_id)
     return f"Records that will be asked for at the kiosk's next contact: {number}."
 
 
 async def code_withdraw(args: argparse.Namespace) -> str:
     """Withdraw an enrolment code."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await enrolment.withdraw_code(office.engine, args.site, args.name, _now())
     return f"The enrolment code of {args.name} at {args.site} is withdrawn."
 
 
 async def stamp(args: argparse.Namespace) -> str:
     """Make a kiosk's stamp."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await office.stamping.stamp(args.site, args.name, args.into, _now())
     return (
         f"The stamp of {args.name} at {args.site} is in {args.into}.\n"
@@ -327,14 +261,14 @@ async def questionnaire_check(args: argparse.Namespace) -> str:
 async def publish_questionnaire(args: argparse.Namespace) -> str:
     """Publish a questionnaire."""
     questionnaire = read_questionnaire(args.file)
-    async with _office(args) as office, writing(office.engine) as connection:
+    async with open_office(args.folder) as office, writing(office.engine) as connection:
         edition = await office.publisher.questionnaire(connection, questionnaire, _now())
     return _told_edition(edition)
 
 
 async def replies_check(args: argparse.Namespace) -> str:
     """Check a file of replies."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         replies = await _finished(office, args)
     told = [f"{args.file} can be published for {replies.site}. Its kiosks will show:"]
     for reply in replies.replies:
@@ -349,7 +283,7 @@ async def replies_check(args: argparse.Namespace) -> str:
 
 async def publish_replies(args: argparse.Namespace) -> str:
     """Publish a site's replies."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         replies = await _finished(office, args)
         async with writing(office.engine) as connection:
             edition = await office.publisher.replies(connection, replies, _now())
@@ -358,7 +292,7 @@ async def publish_replies(args: argparse.Namespace) -> str:
 
 async def publish_keys(args: argparse.Namespace) -> str:
     """Make a new sealing key and publish it."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         publisher, keyring = office.publisher, office.keyring
         keys = keyring.public_keys(keyring.add_opening_key())
         async with writing(office.engine) as connection:
@@ -372,14 +306,14 @@ async def publish_keys(args: argparse.Namespace) -> str:
 
 async def account_add(args: argparse.Namespace) -> str:
     """Add an account; its password comes from the terminal, or as a line of standard input."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await office.accounts.add(args.name, _read_password(), _now())
     return f"{args.name} can sign in now."
 
 
 async def account_list(args: argparse.Namespace) -> str:
     """List accounts."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         accounts = await office.accounts.list()
     rows = [
         (account.name, _told_time(account.made_at), _told_time(account.signed_in_at))
@@ -390,7 +324,7 @@ async def account_list(args: argparse.Namespace) -> str:
 
 async def account_remove(args: argparse.Namespace) -> str:
     """Remove an account."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await office.accounts.remove(args.name)
         left = await office.accounts.exist()
     told = f"{args.name} can't sign in any more, and is signed out everywhere."
@@ -401,7 +335,7 @@ async def account_remove(args: argparse.Namespace) -> str:
 
 async def export(args: argparse.Namespace) -> str:
     """Export all that is opened."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         summary = await export_all(
             office.engine,
             args.into,
@@ -420,7 +354,7 @@ async def export(args: argparse.Namespace) -> str:
 
 async def token_add(args: argparse.Namespace) -> str:
     """Make a token to pull with."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         token = await Tokens(office.engine).add(args.name, _today())
     return (
         f"{token}\n"
@@ -431,7 +365,7 @@ async def token_add(args: argparse.Namespace) -> str:
 
 async def token_list(args: argparse.Namespace) -> str:
     """List tokens."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         tokens = await Tokens(office.engine).list()
     heads = ("name", "made", "last used", "revoked")
     rows = [
@@ -443,7 +377,7 @@ async def token_list(args: argparse.Namespace) -> str:
 
 async def token_revoke(args: argparse.Namespace) -> str:
     """Revoke a token."""
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         await Tokens(office.engine).revoke(args.name, _today())
     return f"The token {args.name} is revoked."
 
@@ -471,7 +405,7 @@ def _told_otherwise(
 
 
 async def _list(args: argparse.Namespace, table: Table) -> str:
-    async with _office(args) as office:
+    async with open_office(args.folder) as office:
         rows = await sites.list_rows(office.engine, table)
     return _aligned([table.columns.keys(), *rows])
 

@@ -1,0 +1,74 @@
+"""The office: where the central team's commands are carried out, and the tools that lie there."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sync_service.collector.accounts import Accounts
+from sync_service.collector.config import Centre
+from sync_service.collector.database import check_schema, open_engine
+from sync_service.collector.error import OfficeError
+from sync_service.collector.insight.disclosure import Disclosure
+from sync_service.collector.keyring import Keyring
+from sync_service.collector.publishing import Publisher
+from sync_service.collector.replies import Editor
+from sync_service.collector.stamping import Stamping
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A collector's folder and its database, and what is made of them for the central team."""
+
+    centre: Centre
+    engine: AsyncEngine
+
+    @property
+    def keyring(self) -> Keyring:
+        """The centre's keys."""
+        return Keyring(self.centre.keys)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who may sign in to the pages."""
+        return Accounts(self.engine, PasswordHasher())
+
+    @property
+    def publisher(self) -> Publisher:
+        """What signs publications."""
+        return Publisher(self.keyring.publishing_key(), self.keyring.publishing_keys())
+
+    @property
+    def editor(self) -> Editor:
+        """What makes drafts of replies fit to be published."""
+        disclosure = Disclosure(self.engine, self.keyring.publishing_keys())
+        return Editor(disclosure, self.centre.settings.links)
+
+    @property
+    def stamping(self) -> Stamping:
+        """What makes stamps."""
+        try:
+            authority = self.centre.authority.read_bytes()
+        except OSError as error:
+            raise OfficeError(f"{self.centre.authority}: can't be read: {error.strerror}") from None
+        return Stamping(self.engine, self.publisher, self.centre.settings.address, authority)
+
+
+@asynccontextmanager
+async def open_office(folder: Path) -> AsyncIterator[Office]:
+    """The office of the collector in a folder, until the end of the block.
+
+    Raises:
+        SettingsError: there is none, or its settings can't be used.
+        SchemaError: its database is of another version of Regard.
+    """
+    centre = Centre.read(folder)
+    engine = open_engine(centre.database_url)
+    try:
+        await check_schema(engine)
+        yield Office(centre, engine)
+    finally:
+        await engine.dispose()
