@@ -26,7 +26,7 @@ from sync_service.collector.replies import read_draft
 from sync_service.collector.serving import serve as serve_kiosks
 from sync_service.collector.serving import stopping_by_signal
 from sync_service.collector.tables import KioskStanding, Opening
-from sync_service.contract.publication import Replies, Stands
+from sync_service.contract.publication import Answer, Invitation, Replies, Reply, Stands
 from sync_service.contract.signing import fingerprint
 from sync_service.logs import log_to_stdout
 
@@ -272,7 +272,7 @@ async def replies_check(args: argparse.Namespace) -> str:
         replies = await _finished(office, args)
     told = [f"{args.file} can be published for {replies.site}. Its kiosks will show:"]
     for reply in replies.replies:
-        told.append(f"\n{reply.code}. {type(reply).__name__.lower()}")
+        told.append(f"\n{reply.code}. {_told_kind(reply)}")
         told += [
             f"  {name}.{language}: {text}"
             for name, texts in reply.texts.items()
@@ -433,6 +433,18 @@ def _told_edition(edition: Edition) -> str:
     if edition.is_new:
         return f"Published: {what}. Kiosks take it at their next contact."
     return f"Nothing to do: the same is published already, as {what}."
+
+
+def _told_kind(reply: Reply) -> str:
+    """What a reply is, and its days."""
+    told = [type(reply).__name__.lower()]
+    if isinstance(reply, Answer):
+        told.append(reply.outcome.value)
+    if not isinstance(reply, Invitation) and reply.due is not None:
+        told.append(f"due {reply.due}")
+    if reply.expires is not None:
+        told.append(f"until {reply.expires}")
+    return ", ".join(told)
 
 
 def _told_standing(line: fleet.KioskLine) -> str:

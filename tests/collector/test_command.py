@@ -12,6 +12,19 @@ REPLIES = """\
 site = "central"
 
 [[replies]]
+kind = "answer"
+code = 2
+said.en = "You said it was cold."
+said.cy = "Dywedoch chi ei bod yn oer."
+outcome = "will"
+reply.en = "We will mend the heating."
+reply.cy = "Byddwn ni'n trwsio'r gwres."
+due = 2026-05-01
+signed_by.en = "The manager"
+signed_by.cy = "Y rheolwr"
+expires = 2099-12-31
+
+[[replies]]
 kind = "invitation"
 code = 3
 what.en = "Help us plan the reading room."
@@ -157,7 +170,8 @@ def test_replies_are_checked_and_published(rig, says, refuses, tmp_path):
     settings = rig.centre.folder / "collector.toml"
     settings.write_text(settings.read_text().replace("links = []", 'links = ["northvale.gov.uk"]'))
     said = says("replies", "check", path, *here)
-    assert "can be published for central. Its kiosks will show:\n\n3. invitation\n" in said
+    assert "Its kiosks will show:\n\n2. answer, will, due 2026-05-01, until 2099-12-31\n" in said
+    assert "\n\n3. invitation\n" in said
     assert "  whom.en: See northvale.gov.uk/room\n" in said
     assert "Published: replies, serial 1." in says("publish", "replies", path, *here)
     assert "Nothing to do" in says("publish", "replies", path, *here)
