@@ -117,12 +117,32 @@ async def insert_columns(
         await connection.exec_driver_sql(_insert_values(table, *names), rows)
 
 
+async def update_columns(
+    connection: AsyncConnection,
+    table: Table,
+    columns: Mapping[str, Sequence[object]],
+    keys: Mapping[str, Sequence[object]],
+) -> None:
+    """Update many rows as `insert_columns` inserts them; ``keys`` are the columns to find them by.
+
+    A row that is not there is passed over.
+    """
+    names = (tuple(columns), tuple(keys))
+    values = (*columns.values(), *keys.values())
+    if connection.dialect.name == "postgresql":
+        statement = _update_from_arrays(connection.dialect, table, *names)
+        await connection.exec_driver_sql(statement, values)
+    else:
+        await connection.exec_driver_sql(
+            _update_values(table, *names), list(zip(*values, strict=True))
+        )
+
+
 @lru_cache(maxsize=64)
 def _insert_from_arrays(
     dialect: Dialect, table: Table, same: tuple[str, ...], columns: tuple[str, ...]
 ) -> str:
-    types = [table.c[name].type.compile(dialect) for name in same + columns]
-    numbered = [f"${number}::{kind}" for number, kind in enumerate(types, start=1)]
+    numbered = _numbered(dialect, table, same + columns)
     arrays = ", ".join(f"{each}[]" for each in numbered[len(same) :])
     return (
         f"INSERT INTO {table.name} ({', '.join(same + columns)})"
@@ -135,6 +155,32 @@ def _insert_from_arrays(
 def _insert_values(table: Table, same: tuple[str, ...], columns: tuple[str, ...]) -> str:
     names = same + columns
     return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
+@lru_cache(maxsize=64)
+def _update_from_arrays(
+    dialect: Dialect, table: Table, columns: tuple[str, ...], keys: tuple[str, ...]
+) -> str:
+    arrays = ", ".join(f"{each}[]" for each in _numbered(dialect, table, columns + keys))
+    changes = ", ".join(f"{name} = differing.{name}" for name in columns)
+    which = " AND ".join(f"{table.name}.{name} = differing.{name}" for name in keys)
+    return (
+        f"UPDATE {table.name} SET {changes}"
+        f" FROM unnest({arrays}) AS differing ({', '.join(columns + keys)}) WHERE {which}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _update_values(table: Table, columns: tuple[str, ...], keys: tuple[str, ...]) -> str:
+    changes = ", ".join(f"{name} = ?" for name in columns)
+    which = " AND ".join(f"{name} = ?" for name in keys)
+    return f"UPDATE {table.name} SET {changes} WHERE {which}"
+
+
+def _numbered(dialect: Dialect, table: Table, names: Sequence[str]) -> list[str]:
+    """Parameters of PostgreSQL's, each cast to the type of a column."""
+    types = [table.c[name].type.compile(dialect) for name in names]
+    return [f"${number}::{kind}" for number, kind in enumerate(types, start=1)]
 
 
 @asynccontextmanager

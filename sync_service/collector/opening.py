@@ -8,37 +8,33 @@ openers may run at once.
 
 import asyncio
 import hmac
-import json
 import logging
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    Row,
-    Table,
-    bindparam,
-    func,
-    insert,
-    literal,
-    select,
-    tuple_,
-    union_all,
-    update,
-)
+from sqlalchemy import Row, bindparam, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync_service.collector import tables
 from sync_service.collector.database import reading, writing
+from sync_service.collector.opened import (
+    IS_WAITING,
+    TABLES,
+    Columns,
+    OpenedRecord,
+    Place,
+    named_place,
+    place_of,
+    write,
+)
 from sync_service.collector.published import Published
 from sync_service.collector.tables import Opening
-from sync_service.contract.codec import Value
 from sync_service.contract.error import MalformedError, UnknownKeyError, UnopenableError
 from sync_service.contract.publication import Assignment, Replies
 from sync_service.contract.questionnaire import Questionnaire
@@ -54,7 +50,7 @@ from sync_service.contract.record import (
 from sync_service.contract.sealing import OpeningKey, read_header
 from sync_service.contract.signing import VerifyingKey
 
-CHUNK: Final = 500
+CHUNK: Final = 1000
 """How many records are opened and written at a time."""
 
 REOPENABLE: Final = frozenset(outcome for outcome in Opening if outcome >= Opening.UNKNOWN_KEY)
@@ -65,28 +61,19 @@ RECORD_ID_LENGTH: Final = 16
 _RECORD_ID: Final = b"regard/1 record id\x00"
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 _DAY_S: Final = 86_400
-_TABLES: Final[Mapping[type[Record], Table]] = {
-    Response: tables.response,
-    Verdict: tables.verdict,
-    DayRecord: tables.day,
-}
 
 _log: Final = logging.getLogger(__name__)
 
-_place: Final = (tables.record.c.log_id, tables.record.c.branch, tables.record.c.seq)
-# Written into the statement, or the index of the waiting records can't serve it.
-_is_waiting: Final = tables.record.c.opening == literal(Opening.WAITING, literal_execute=True)
-
 _WAITING: Final = (
     select(
-        *_place,
+        *place_of(tables.record),
         tables.record.c.sealed,
         tables.record.c.received_at,
         tables.log.c.kiosk_id,
     )
     .join_from(tables.record, tables.log, tables.record.c.log_id == tables.log.c.log_id)
-    .where(_is_waiting)
-    .order_by(*_place)
+    .where(IS_WAITING)
+    .order_by(*place_of(tables.record))
     .limit(CHUNK)
 )
 # Where the stamps that kiosks were ever admitted under were assigned to, then or later.
@@ -100,22 +87,6 @@ _SITES: Final = (
     .where(tables.stamped.c.kiosk_id.in_(bindparam("kiosks", expanding=True)))
     .distinct()
 )
-# Of two openers one waits here, so that neither writes what the other just did. SQLite, where
-# there is one writer anyhow, leaves the clause out.
-_LOCK_LOGS: Final = (
-    select(tables.log.c.log_id)
-    .where(tables.log.c.log_id.in_(bindparam("logs", expanding=True)))
-    .order_by(tables.log.c.log_id)
-    .with_for_update(key_share=True)
-)
-_STILL_WAITING: Final = select(*_place).where(
-    _is_waiting, tuple_(*_place).in_(bindparam("places", expanding=True))
-)
-_SETTLE: Final = update(tables.record).where(
-    tables.record.c.log_id == bindparam("of_log"),
-    tables.record.c.branch == bindparam("of_branch"),
-    tables.record.c.seq == bindparam("of_seq"),
-)
 _believed: Final = union_all(
     *(
         select(func.max(table.c.half_day).label("half_day")).where(
@@ -126,16 +97,10 @@ _believed: Final = union_all(
             table.c.earliest_half_day == table.c.half_day,
             table.c.latest_half_day == table.c.half_day,
         )
-        for table in _TABLES.values()
+        for table in TABLES.values()
     )
 ).subquery()
 _NEWEST_BELIEVED: Final = select(func.max(_believed.c.half_day))
-
-Place: TypeAlias = tuple[bytes, int, int]
-"""Where a record stands: its log, branch and seq."""
-
-Columns: TypeAlias = dict[str, object]
-"""A row to write, by the names of its columns."""
 
 
 async def run(
@@ -220,28 +185,6 @@ def half_days(moment: Moment, *, assigned: int, since: int, arrived: int) -> tup
     return min(since, arrived), arrived
 
 
-def unknown_members(members: Mapping[int, Value]) -> str | None:
-    """The members of a later contract as JSON, or None if there are none.
-
-    The keys of maps become text, and bytes become ``{"hex": "00ff"}``.
-    """
-    return json.dumps(members, default=_hex_of, sort_keys=True) if members else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What is written of an opened record."""
-
-    table: Table
-    columns: Columns
-    answers: Sequence[Columns]
-
-    @property
-    def record(self) -> tuple[object, object]:
-        """What it is known by, wherever in its log it stands."""
-        return self.columns["log_id"], self.columns["record_id"]
-
-
 class Opener:
     """Opens what waits, as often as it is asked to. Its arguments are those of `run`."""
 
@@ -275,19 +218,19 @@ class Opener:
                     break
                 found = await self._open(connection, waiting)
             async with writing(self._engine) as connection:
-                counts += await _write(connection, found)
+                counts += await write(connection, found)
         return counts
 
     async def _open(
         self, connection: AsyncConnection, waiting: Sequence[Row[*tuple[Any, ...]]]
-    ) -> dict[Place, _Row | Opening]:
-        """What each waiting record is: rows to write, or the outcome that leaves it sealed."""
+    ) -> dict[Place, OpenedRecord | Opening]:
+        """What each waiting record is: what to write, or the outcome that leaves it sealed."""
         unsealed = [self._unseal(row.sealed, row.log_id) for row in waiting]
         await self._load(connection, [each for each in unsealed if not isinstance(each, Opening)])
         kiosks = {"kiosks": sorted({row.kiosk_id for row in waiting})}
         sites = {tuple(row) for row in await connection.execute(_SITES, kiosks)}
         believed = _Believed(connection)
-        found: dict[Place, _Row | Opening] = {}
+        found: dict[Place, OpenedRecord | Opening] = {}
         for row, record in zip(waiting, unsealed, strict=True):
             place = (row.log_id, row.branch, row.seq)
             if isinstance(record, Opening):
@@ -295,14 +238,12 @@ class Opener:
             elif (fault := self._fault(record, row.kiosk_id, sites)) is not None:
                 found[place] = fault
             else:
-                columns = {
-                    **_key(place),
+                known = {
                     "record_id": self._record_id(row.sealed),
                     "received_day": _utc_day(row.received_at // _DAY_S),
                     **await self._time(place, record, row.received_at, believed),
-                    **_columns(record),
                 }
-                found[place] = _Row(_TABLES[type(record)], columns, _answers(place, record))
+                found[place] = OpenedRecord(place, record, known)
         return found
 
     def _unseal(self, sealed: bytes, log_id: bytes) -> Record | Opening:
@@ -406,120 +347,9 @@ class _Believed:
         """The newest half-day believed before a place on its branch; 0 if there is none."""
         branch = place[:2]
         if branch not in self._stored:  # asked once a chunk: it only rises, and may be lower
-            found = await self._connection.scalar(_NEWEST_BELIEVED, _key(place))
+            found = await self._connection.scalar(_NEWEST_BELIEVED, named_place(place))
             self._stored[branch] = found or 0
         return max(self._stored[branch], self._noted.get(branch, 0))
-
-
-async def _write(
-    connection: AsyncConnection, found: Mapping[Place, _Row | Opening]
-) -> Counter[Opening]:
-    """Write what was found of the records that still wait; says what became of them."""
-    await connection.execute(_LOCK_LOGS, {"logs": sorted({place[0] for place in found})})
-    still = await connection.execute(_STILL_WAITING, {"places": list(found)})
-    waiting = {tuple(place) for place in still}
-    known = await _known(connection, found.values())
-    outcomes: dict[Place, Opening] = {}
-    rows: defaultdict[Table, list[Columns]] = defaultdict(list)
-    for place, row in found.items():
-        if place not in waiting:
-            continue
-        if isinstance(row, Opening):
-            outcomes[place] = row
-        elif row.record in known:
-            outcomes[place] = Opening.COPY
-        else:
-            known.add(row.record)
-            outcomes[place] = Opening.OPENED
-            rows[row.table].append(row.columns)
-            rows[tables.answer] += row.answers
-    for table in (*_TABLES.values(), tables.answer):
-        if rows[table]:
-            await connection.execute(insert(table), rows[table])
-    if outcomes:
-        await connection.execute(
-            _SETTLE,
-            [
-                {"of_log": log_id, "of_branch": branch, "of_seq": seq, "opening": outcome}
-                for (log_id, branch, seq), outcome in outcomes.items()
-            ],
-        )
-    return Counter(outcomes.values())
-
-
-async def _known(
-    connection: AsyncConnection, found: Collection[_Row | Opening]
-) -> set[tuple[object, object]]:
-    """Which of the records found were opened before, from whatever place in their log."""
-    ids: defaultdict[Table, list[object]] = defaultdict(list)
-    for row in found:
-        if not isinstance(row, Opening):
-            ids[row.table].append(row.columns["record_id"])
-    known: set[tuple[object, object]] = set()
-    for table, wanted in ids.items():
-        columns = table.c.log_id, table.c.record_id
-        opened = await connection.execute(select(*columns).where(table.c.record_id.in_(wanted)))
-        known.update(tuple(each) for each in opened)
-    return known
-
-
-def _columns(record: Record) -> Columns:
-    """What a record says, but for its time and its answers."""
-    columns: Columns = {
-        "assignment": record.assignment,
-        "unknown": unknown_members(record.unknown),
-    }
-    match record:
-        case Response():
-            columns |= {
-                "questionnaire": record.questionnaire,
-                "language": record.language,
-                "ending": record.ending,
-                "input_mode": record.input_mode,
-                "single_tap": record.single_tap,
-                "text_size": record.text_size,
-                "helped": record.helped,
-                "age_band": record.age_band,
-                "misuse": record.misuse,
-                "offered": " ".join(map(str, record.offered)),
-                "skipped": " ".join(map(str, record.skipped)),
-            }
-        case Verdict():
-            columns |= {
-                "language": record.language,
-                "replies": record.replies,
-                "reply": record.reply,
-                "fairness": record.fairness,
-            }
-        case DayRecord():
-            columns |= {
-                "minutes_available": record.minutes_available,
-                "minutes_out_of_service": record.minutes_out_of_service,
-                "sessions_begun": record.sessions_begun,
-            }
-    return columns
-
-
-def _answers(place: Place, record: Record) -> list[Columns]:
-    if not isinstance(record, Response):
-        return []
-    return [
-        {
-            **_key(place),
-            "item": item,
-            "option": value if isinstance(value, int) else None,
-            "text": value if isinstance(value, str) else None,
-        }
-        for item, value in record.answers.items()
-    ]
-
-
-def _key(place: Place) -> Columns:
-    return dict(zip(("log_id", "branch", "seq"), place, strict=True))
-
-
-def _hex_of(value: bytes) -> dict[str, str]:
-    return {"hex": value.hex()}
 
 
 @lru_cache(maxsize=1024)

@@ -132,7 +132,7 @@ class Item:
                 and value.strip() != ""
                 and not _CONTROL.search(value.replace("\n", ""))
             )
-        return type(value) is int and any(option.code == value for option in self.options)
+        return type(value) is int and value in [option.code for option in self.options]
 
     def offered_options(self, stands: str) -> tuple[Option, ...]:
         """The options offered, in order, where a kiosk ``stands`` as its assignment says."""

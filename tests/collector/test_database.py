@@ -15,9 +15,11 @@ from sync_service.collector import database, tables
 from sync_service.collector.database import (
     check_begun,
     check_schema,
+    insert_columns,
     migrate,
     open_engine,
     reading,
+    update_columns,
     writing,
 )
 from sync_service.collector.error import BusyError, SchemaError
@@ -312,3 +314,22 @@ def test_writers_that_lock_the_same_row_take_turns_and_none_is_lost(engine, runn
 
     numbers = sorted(int(code.partition("-")[0]) for code in runner.run(write_all()))
     assert numbers == [*range(12)]
+
+
+def test_rows_are_inserted_and_updated_column_by_column(engine, runner):
+    codes = ["a", "b", "c"]
+
+    async def insert_and_update():
+        await migrate(engine)
+        async with writing(engine) as connection:
+            await insert_columns(connection, tables.place, {"code": codes}, {"name": "old"})
+            changed = {"name": ["first", None, "nobody's"]}
+            with pytest.raises(IntegrityError):
+                async with connection.begin_nested():
+                    await update_columns(connection, tables.place, changed, {"code": codes})
+            changed = {"name": ["first", "third", "nobody's"]}
+            await update_columns(connection, tables.place, changed, {"code": ["a", "c", "d"]})
+        async with reading(engine) as connection:
+            return dict((await connection.execute(select(tables.place))).all())
+
+    assert runner.run(insert_and_update()) == {"a": "first", "b": "old", "c": "third"}

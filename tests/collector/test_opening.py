@@ -30,13 +30,13 @@ from sqlalchemy import event, func, select, text, update
 
 from sync_service.collector import opening, tables
 from sync_service.collector.database import reading
+from sync_service.collector.opened import unknown_members
 from sync_service.collector.opening import (
     REOPENABLE,
     Opener,
     count_by_outcome,
     half_days,
     reopen,
-    unknown_members,
 )
 from sync_service.collector.tables import Opening
 from sync_service.contract.error import SignatureError
@@ -317,15 +317,16 @@ def test_records_are_counted_by_their_outcome(centre):
 
 
 def test_two_openers_at_once_open_each_record_once(centre):
-    centre.hold(*[RESPONSE] * 700)
+    number = opening.CHUNK + 100
+    centre.hold(*[RESPONSE] * number)
     other = Opener(centre.engine, [KEY], [PUBLISHING.verifying_key], SECRET)
 
     async def both():
         return await asyncio.gather(centre.opener.open_waiting(), other.open_waiting())
 
     one, two = centre.run(both())
-    assert one + two == Counter({Opening.OPENED: 700})
-    assert centre.read(select(func.count()).select_from(tables.response))[0]["count_1"] == 700
+    assert one + two == Counter({Opening.OPENED: number})
+    assert centre.read(select(func.count()).select_from(tables.response))[0]["count_1"] == number
 
 
 @pytest.mark.sqlite_alone
@@ -506,13 +507,13 @@ def test_the_waiting_records_are_found_by_their_index(centre):
     """However many were opened before; the statement that opening sends is the one explained."""
     sent = []
     listened = centre.engine.sync_engine, "before_cursor_execute"
-    event.listen(*listened, lambda _c, _cursor, statement, *_: sent.append(statement))
+    event.listen(*listened, lambda _c, _cursor, *statement, **_: sent.append(statement[:2]))
     centre.open()
-    [waiting] = [statement for statement in sent if "FROM record" in statement]
+    [(waiting, values)] = [each for each in sent if "FROM record" in each[0]]
 
     async def explain():
         async with reading(centre.engine) as connection:
-            found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {waiting}", (1, 0))
+            found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {waiting}", values)
             return [row.detail for row in found]
 
     plan = centre.run(explain())
