@@ -4,13 +4,14 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_service.collector import commands
+from sync_service.collector import commands, kiosk_commands
 from sync_service.collector.config import DATABASE
 from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
@@ -284,7 +285,7 @@ def _add_kiosks(group: Group) -> None:
     stamp = _command(
         group,
         "stamp",
-        commands.stamp,
+        kiosk_commands.stamp,
         "make the stamp of a new kiosk",
         "Write the folder of small files that makes an image one site's kiosk.",
     )
@@ -295,14 +296,16 @@ def _add_kiosks(group: Group) -> None:
     _command(
         kiosk,
         "list",
-        commands.kiosk_list,
-        "list kiosks",
-        "List kiosks, and the stamps that no kiosk has come with yet.",
+        kiosk_commands.kiosk_list,
+        "list kiosks, and how they are",
+        "List kiosks, and the stamps that no kiosk has come with yet. A kiosk is silent after a day"
+        " without a contact. Its version, its clock, what waits on it and what last went wrong are"
+        " as it said at its last contact.",
     )
     approve = _command(
         kiosk,
         "approve",
-        commands.kiosk_approve,
+        kiosk_commands.kiosk_approve,
         "enrol a kiosk that is held",
         "Enrol a kiosk that is held. Compare the fingerprint with the one that the kiosk's"
         " regard-agent prints.",
@@ -310,23 +313,48 @@ def _add_kiosks(group: Group) -> None:
     revoke = _command(
         kiosk,
         "revoke",
-        commands.kiosk_revoke,
+        kiosk_commands.kiosk_revoke,
         "end a kiosk's enrolment: it can deliver nothing more",
+        "End a kiosk's enrolment: it can deliver nothing more. If it was stolen, or somebody had"
+        " it in hand, say by --since from which day on it can't be trusted.",
+    )
+    revoke.add_argument(
+        "--since",
+        type=_day,
+        metavar="DAY",
+        help="what came on this day (UTC) or later is kept apart, counted and handed out nowhere,"
+        " until you accept it; as in 2026-03-14",
+    )
+    reinstate = _command(
+        kiosk,
+        "reinstate",
+        kiosk_commands.kiosk_reinstate,
+        "undo a kiosk's revocation",
+        "Let a revoked kiosk be what it was before, enrolled or held. What is kept apart of it"
+        " stays so until you accept it.",
+    )
+    accept = _command(
+        kiosk,
+        "accept",
+        kiosk_commands.kiosk_accept,
+        "count the records that were kept apart since a kiosk went astray",
+        "Let the records of a kiosk that were kept apart be opened and counted like any other."
+        " To keep them apart again: kiosk revoke FINGERPRINT --since DAY.",
     )
     ask_again = _command(
         kiosk,
         "ask-again",
-        commands.kiosk_ask_again,
+        kiosk_commands.kiosk_ask_again,
         "ask a kiosk once more for the records that were refused",
     )
-    for command in (approve, revoke, ask_again):
+    for command in (approve, revoke, reinstate, accept, ask_again):
         command.add_argument(
             "fingerprint", metavar="FINGERPRINT", help="as `regard-collector kiosk list` shows it"
         )
     move = _command(
         kiosk,
         "move",
-        commands.kiosk_move,
+        kiosk_commands.kiosk_move,
         "assign a kiosk to another site",
         "Assign a kiosk to another site. Records that it made before keep their site.",
     )
@@ -335,9 +363,19 @@ def _add_kiosks(group: Group) -> None:
 
     code = _noun(group, "code", "enrolment codes")
     withdraw = _command(
-        code, "withdraw", commands.code_withdraw, "let a stamp's enrolment code admit no kiosk"
+        code,
+        "withdraw",
+        kiosk_commands.code_withdraw,
+        "let a stamp's enrolment code admit no kiosk",
     )
     _add_kiosk_of_site(withdraw)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-03-14") from None
 
 
 def _add_kiosk_of_site(command: argparse.ArgumentParser) -> None:

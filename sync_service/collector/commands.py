@@ -1,18 +1,20 @@
-"""What ``regard-collector`` does, one function a command. Each gives what to say at the end."""
+"""What ``regard-collector`` does, one function a command. Each gives what to say at the end.
+
+What it does about kiosks is in `kiosk_commands`.
+"""
 
 import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from getpass import getpass
 from urllib.parse import urlsplit
 
 from sqlalchemy import Table
 
-from sync_service.collector import enrolment, fleet, opening, sites, tables
+from sync_service.collector import opening, sites, tables
 from sync_service.collector.config import Centre, CollectorSettings, host_of
 from sync_service.collector.database import check_begun, migrate, open_engine, reading, writing
 from sync_service.collector.error import OfficeError
@@ -25,9 +27,9 @@ from sync_service.collector.pull.tokens import Tokens
 from sync_service.collector.replies import read_draft
 from sync_service.collector.serving import serve as serve_kiosks
 from sync_service.collector.serving import stopping_by_signal
-from sync_service.collector.tables import KioskStanding, Opening
+from sync_service.collector.tables import Opening
+from sync_service.collector.wording import aligned, told_counts, told_time
 from sync_service.contract.publication import Answer, Invitation, Replies, Reply, Stands
-from sync_service.contract.signing import fingerprint
 from sync_service.logs import log_to_stdout
 
 _HTTPS_PORT = 443
@@ -50,7 +52,7 @@ async def init(args: argparse.Namespace) -> str:
             tls=not args.behind_proxy,
             database=args.database,
         )
-        centre = await found(args.folder, settings, _now(), args.authority)
+        centre = await found(args.folder, settings, int(time.time()), args.authority)
     except ValueError as error:
         raise OfficeError(str(error)) from None
     return (
@@ -99,7 +101,7 @@ async def open_records(args: argparse.Namespace) -> str | None:
             )
         if args.follow:
             return None
-        return _told_counts(await opening.count_by_outcome(office.engine))
+        return told_counts(await opening.count_by_outcome(office.engine))
 
 
 async def organisation_add(args: argparse.Namespace) -> str:
@@ -118,7 +120,7 @@ async def organisation_change(args: argparse.Namespace) -> str:
             organisation = await sites.find_organisation(connection, args.code)
             changed = _told_otherwise(organisation, args)
             await sites.change_organisation(connection, changed, office.centre.settings.links)
-            number = await stamping.assign_anew(connection, args.code, _now())
+            number = await stamping.assign_anew(connection, args.code, office.now)
     return f"Kiosks that will hear of it at their next contact: {number}."
 
 
@@ -173,85 +175,6 @@ async def site_list(args: argparse.Namespace) -> str:
     return await _list(args, tables.site)
 
 
-async def kiosk_list(args: argparse.Namespace) -> str:
-    """List kiosks."""
-    async with open_office(args.folder) as office:
-        lines = await fleet.list_kiosks(office.engine)
-    heads = ("site", "name", "fingerprint", "standing", "last contact", "waiting", "last error")
-    rows = [
-        (
-            line.site,
-            line.name,
-            fingerprint(line.kiosk_id) if line.kiosk_id else "-",
-            _told_standing(line),
-            _told_time(line.contact_at),
-            "-" if line.depth is None else f"{line.depth} or more" if line.depth else "0",
-            line.last_error or "-",
-        )
-        for line in lines
-    ]
-    return _aligned([heads, *rows])
-
-
-async def kiosk_approve(args: argparse.Namespace) -> str:
-    """Approve a kiosk that is held."""
-    kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
-    async with open_office(args.folder) as office:
-        others = await enrolment.approve(office.engine, kiosk_id, _now())
-    told = (
-        f"The kiosk {fingerprint(kiosk_id)} is enrolled. It asks again within a day, or at once"
-        " after its agent is restarted."
-    )
-    if not others:
-        return told
-    return (
-        f"{told}\nEnrolled under the same stamp: {', '.join(map(fingerprint, others))}."
-        " Revoke them if this one replaces them."
-    )
-
-
-async def kiosk_revoke(args: argparse.Namespace) -> str:
-    """Revoke a kiosk."""
-    kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
-    async with open_office(args.folder) as office:
-        await enrolment.revoke(office.engine, kiosk_id, _now())
-    return f"The kiosk {fingerprint(kiosk_id)} is revoked."
-
-
-async def kiosk_move(args: argparse.Namespace) -> str:
-    """Assign a kiosk to another site."""
-    async with open_office(args.folder) as office:
-        edition = await office.stamping.move(args.site, args.name, args.to, _now())
-    if not edition.is_new:
-        return f"{args.name} is assigned to {args.to} already."
-    return f"{args.name} is assigned to {args.to} from its next contact on."
-
-
-async def kiosk_ask_again(args: argparse.Namespace) -> str:
-    """Ask a kiosk for what was refused."""
-    kiosk_id = enrolment.parse_fingerprint(args.fingerprint)
-    async with open_office(args.folder) as office:
-        number = await fleet.ask_again(office.engine, kiosk_id)
-    return f"Records that will be asked for at the kiosk's next contact: {number}."
-
-
-async def code_withdraw(args: argparse.Namespace) -> str:
-    """Withdraw an enrolment code."""
-    async with open_office(args.folder) as office:
-        await enrolment.withdraw_code(office.engine, args.site, args.name, _now())
-    return f"The enrolment code of {args.name} at {args.site} is withdrawn."
-
-
-async def stamp(args: argparse.Namespace) -> str:
-    """Make a kiosk's stamp."""
-    async with open_office(args.folder) as office:
-        await office.stamping.stamp(args.site, args.name, args.into, _now())
-    return (
-        f"The stamp of {args.name} at {args.site} is in {args.into}.\n"
-        "It holds an enrolment code that is good for one kiosk and one year: keep it to yourself."
-    )
-
-
 async def questionnaire_check(args: argparse.Namespace) -> str:
     """Check a questionnaire's file."""
     questionnaire = read_questionnaire(args.file)
@@ -262,7 +185,7 @@ async def publish_questionnaire(args: argparse.Namespace) -> str:
     """Publish a questionnaire."""
     questionnaire = read_questionnaire(args.file)
     async with open_office(args.folder) as office, writing(office.engine) as connection:
-        edition = await office.publisher.questionnaire(connection, questionnaire, _now())
+        edition = await office.publisher.questionnaire(connection, questionnaire, office.now)
     return _told_edition(edition)
 
 
@@ -286,7 +209,7 @@ async def publish_replies(args: argparse.Namespace) -> str:
     async with open_office(args.folder) as office:
         replies = await _finished(office, args)
         async with writing(office.engine) as connection:
-            edition = await office.publisher.replies(connection, replies, _now())
+            edition = await office.publisher.replies(connection, replies, office.now)
     return _told_edition(edition)
 
 
@@ -296,7 +219,7 @@ async def publish_keys(args: argparse.Namespace) -> str:
         publisher, keyring = office.publisher, office.keyring
         keys = keyring.public_keys(keyring.add_opening_key())
         async with writing(office.engine) as connection:
-            edition = await publisher.keys(connection, keys, _now())
+            edition = await publisher.keys(connection, keys, office.now)
     return (
         f"{_told_edition(edition)}\n"
         f"Copy the new sealing key in {office.centre.keys} to a safe place, and start the opener"
@@ -307,7 +230,7 @@ async def publish_keys(args: argparse.Namespace) -> str:
 async def account_add(args: argparse.Namespace) -> str:
     """Add an account; its password comes from the terminal, or as a line of standard input."""
     async with open_office(args.folder) as office:
-        await office.accounts.add(args.name, _read_password(), _now())
+        await office.accounts.add(args.name, _read_password(), office.now)
     return f"{args.name} can sign in now."
 
 
@@ -316,10 +239,10 @@ async def account_list(args: argparse.Namespace) -> str:
     async with open_office(args.folder) as office:
         accounts = await office.accounts.list()
     rows = [
-        (account.name, _told_time(account.made_at), _told_time(account.signed_in_at))
+        (account.name, told_time(account.made_at), told_time(account.signed_in_at))
         for account in accounts
     ]
-    return _aligned([("name", "added", "last signed in"), *rows])
+    return aligned([("name", "added", "last signed in"), *rows])
 
 
 async def account_remove(args: argparse.Namespace) -> str:
@@ -348,14 +271,14 @@ async def export(args: argparse.Namespace) -> str:
         f"{summary.folder}: {summary.responses} responses, {summary.verdicts} verdicts,"
         f" {summary.days} days.\n"
         f"Held back, as their half-day is not over: {summary.held_back}.\n"
-        f"{_told_counts(summary.outcomes)}"
+        f"{told_counts(summary.outcomes)}"
     )
 
 
 async def token_add(args: argparse.Namespace) -> str:
     """Make a token to pull with."""
     async with open_office(args.folder) as office:
-        token = await Tokens(office.engine).add(args.name, _today())
+        token = await Tokens(office.engine).add(args.name, office.today)
     return (
         f"{token}\n"
         f"This is the token {args.name}. It is shown this once, and lets its holder read every"
@@ -372,13 +295,13 @@ async def token_list(args: argparse.Namespace) -> str:
         (token.name, token.made_on, token.used_on or "-", token.revoked_on or "-")
         for token in tokens
     ]
-    return _aligned([heads, *rows])
+    return aligned([heads, *rows])
 
 
 async def token_revoke(args: argparse.Namespace) -> str:
     """Revoke a token."""
     async with open_office(args.folder) as office:
-        await Tokens(office.engine).revoke(args.name, _today())
+        await Tokens(office.engine).revoke(args.name, office.today)
     return f"The token {args.name} is revoked."
 
 
@@ -387,7 +310,7 @@ async def _finished(office: Office, args: argparse.Namespace) -> Replies:
     draft = read_draft(args.file)
     async with reading(office.engine) as connection:
         site = await sites.find_site(connection, draft.replies.site)
-    return await office.editor.finish(draft, site.languages, _today())
+    return await office.editor.finish(draft, site.languages, office.today)
 
 
 def _told_otherwise(
@@ -407,15 +330,7 @@ def _told_otherwise(
 async def _list(args: argparse.Namespace, table: Table) -> str:
     async with open_office(args.folder) as office:
         rows = await sites.list_rows(office.engine, table)
-    return _aligned([table.columns.keys(), *rows])
-
-
-def _now() -> int:
-    return int(time.time())
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
+    return aligned([table.columns.keys(), *rows])
 
 
 def _read_password() -> str:
@@ -445,32 +360,3 @@ def _told_kind(reply: Reply) -> str:
     if reply.expires is not None:
         told.append(f"until {reply.expires}")
     return ", ".join(told)
-
-
-def _told_standing(line: fleet.KioskLine) -> str:
-    if line.standing is None:
-        return "not seen yet"
-    if line.standing is KioskStanding.HELD:
-        return f"held: {line.held_because}"
-    return line.standing.value
-
-
-def _told_time(seconds: int | None) -> str:
-    if seconds is None:
-        return "-"
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _told_counts(counts: Mapping[Opening, int]) -> str:
-    told = (
-        f"{outcome.name.lower().replace('_', ' ')} {counts[outcome]}" for outcome in sorted(counts)
-    )
-    return f"All records: {', '.join(told) or 'none yet'}."
-
-
-def _aligned(rows: Iterable[Sequence[str]]) -> str:
-    """Rows of text as columns; the last one is left as long as it is."""
-    rows = [*rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)

@@ -21,6 +21,7 @@ from sync_service.collector.admission import (
     note_stamped,
     read_message,
 )
+from sync_service.collector.apart import Apart, keep_apart
 from sync_service.collector.database import writing
 from sync_service.collector.error import OfficeError, ProblemError
 from sync_service.collector.tables import KioskStanding
@@ -240,20 +241,54 @@ async def approve(engine: AsyncEngine, kiosk_id: bytes, now: int) -> list[bytes]
         return [*others]
 
 
-async def revoke(engine: AsyncEngine, kiosk_id: bytes, now: int) -> None:
+async def revoke(
+    engine: AsyncEngine, kiosk_id: bytes, now: int, since: int | None = None
+) -> Apart | None:
     """End a kiosk's enrolment, or its wait for it: from now on it can deliver nothing.
 
+    ``since`` is when it went astray, if it did, in seconds since 1970: what came of it since then
+    is kept apart. That can be said of a kiosk that is revoked already, too.
+
     Raises:
-        OfficeError: it is revoked already.
+        OfficeError: there is no such kiosk, or it is revoked already and there is no ``since``.
     """
     async with writing(engine) as connection:
-        if await _standing(connection, kiosk_id) is KioskStanding.REVOKED:
+        if await _standing(connection, kiosk_id) is not KioskStanding.REVOKED:
+            await connection.execute(
+                update(tables.kiosk)
+                .where(tables.kiosk.c.kiosk_id == kiosk_id)
+                .values(standing=KioskStanding.REVOKED, revoked_at=now)
+            )
+        elif since is None:
             raise OfficeError(f"the kiosk {fingerprint(kiosk_id)} is revoked already")
+        return None if since is None else await keep_apart(connection, kiosk_id, since)
+
+
+async def reinstate(engine: AsyncEngine, kiosk_id: bytes) -> KioskStanding:
+    """Undo a kiosk's revocation; give what it is again, enrolled or held.
+
+    What is kept apart of it stays so until it is accepted.
+
+    Raises:
+        OfficeError: there is no such kiosk, or it is not revoked.
+    """
+    kiosk = tables.kiosk.c
+    async with writing(engine) as connection:
+        standing = await _standing(connection, kiosk_id)
+        if standing is not KioskStanding.REVOKED:
+            raise OfficeError(
+                f"the kiosk {fingerprint(kiosk_id)} is not revoked: it is {standing.value}"
+            )
+        enrolled_at = await connection.scalar(
+            select(kiosk.enrolled_at).where(kiosk.kiosk_id == kiosk_id)
+        )
+        standing = KioskStanding.HELD if enrolled_at is None else KioskStanding.ENROLLED
         await connection.execute(
             update(tables.kiosk)
-            .where(tables.kiosk.c.kiosk_id == kiosk_id)
-            .values(standing=KioskStanding.REVOKED, revoked_at=now)
+            .where(kiosk.kiosk_id == kiosk_id)
+            .values(standing=standing, revoked_at=None)
         )
+    return standing
 
 
 async def withdraw_code(engine: AsyncEngine, site: str, name: str, now: int) -> None:

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync_service.collector import tables
@@ -26,6 +27,12 @@ from sync_service.contract.wire import MAX_RANGES, Offer, Status, StatusReply
 
 Range = tuple[int, int]
 """A first and a last seq, both included."""
+
+SILENT_AFTER_S: Final = 24 * 3600
+"""After how long without a contact a kiosk counts as silent, in seconds.
+
+An agent makes a contact every hour, unless its settings or its collector say otherwise.
+"""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -98,19 +105,54 @@ async def ask_again(engine: AsyncEngine, kiosk_id: bytes) -> int:
         return number or 0
 
 
-@dataclass(frozen=True, slots=True)
+class KioskState(Enum):
+    """How a kiosk is, in a word."""
+
+    NEVER_SEEN = "never seen"
+    HELD = "held"
+    IN_CONTACT = "in contact"
+    SILENT = "silent"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KioskLine:
-    """One kiosk as the central team sees it in a list. A stamp that was never used has no id."""
+    """One kiosk as the central team sees it in a list, or a stamp that none has come with.
+
+    Of such a stamp there is only the site, the name, and whether its code still admits a kiosk;
+    ``withdrawn_at`` and ``expires_at`` are about that code. What the kiosk says of itself is as of
+    its last contact. ``apart`` is how many of its records are kept apart.
+    """
 
     site: str
     name: str
+    withdrawn_at: int | None
+    expires_at: int
     kiosk_id: bytes | None
     standing: KioskStanding | None
     held_because: str | None
+    enrolled_at: int | None
+    revoked_at: int | None
     contact_at: int | None
-    depth: int | None
-    last_error: str | None
     software: str | None
+    clock_synced: bool | None
+    clock_at: int | None
+    depth: int | None
+    oldest_waiting: str | None
+    last_error: str | None
+    apart: int
+
+    def state(self, now: int) -> KioskState:
+        """How it is at a time, in seconds since 1970."""
+        match self.standing:
+            case None:
+                return KioskState.NEVER_SEEN
+            case KioskStanding.HELD:
+                return KioskState.HELD
+            case KioskStanding.REVOKED:
+                return KioskState.REVOKED
+        heard = self.contact_at is not None and now - self.contact_at <= SILENT_AFTER_S
+        return KioskState.IN_CONTACT if heard else KioskState.SILENT
 
 
 async def list_kiosks(engine: AsyncEngine) -> list[KioskLine]:
@@ -119,36 +161,44 @@ async def list_kiosks(engine: AsyncEngine) -> list[KioskLine]:
     Not the stamps that their kiosks have left for another.
     """
     stamp, kiosk = tables.stamp.c, tables.kiosk.c
+    apart = (
+        select(tables.log.c.kiosk_id, func.count().label("apart"))
+        .join(tables.record, tables.record.c.log_id == tables.log.c.log_id)
+        # Written into the statement, or the index of the records that need someone can't serve it.
+        .where(tables.record.c.opening == literal(Opening.APART, literal_execute=True))
+        .group_by(tables.log.c.kiosk_id)
+        .subquery()
+    )
     query = (
         select(
             stamp.site,
             stamp.name,
+            stamp.code_withdrawn_at.label("withdrawn_at"),
+            stamp.code_expires_at.label("expires_at"),
             kiosk.kiosk_id,
             kiosk.standing,
             kiosk.held_because,
+            kiosk.enrolled_at,
+            kiosk.revoked_at,
             kiosk.contact_at,
-            kiosk.depth,
-            kiosk.last_error,
             kiosk.software,
+            kiosk.clock_synced,
+            kiosk.clock_at,
+            kiosk.depth,
+            kiosk.oldest_waiting,
+            kiosk.last_error,
+            func.coalesce(apart.c.apart, 0).label("apart"),
         )
-        .join_from(tables.stamp, tables.kiosk, isouter=True)
+        .select_from(tables.stamp)
+        .outerjoin(tables.kiosk)
+        .outerjoin(apart, apart.c.kiosk_id == kiosk.kiosk_id)
         .where(or_(kiosk.kiosk_id.is_not(None), ~tables.was_used))
         .order_by(stamp.site, stamp.name, kiosk.asked_at)
     )
     async with reading(engine) as connection:
-        rows = (await connection.execute(query)).all()
+        rows = (await connection.execute(query)).mappings().all()
     return [
-        KioskLine(
-            site=row.site,
-            name=row.name,
-            kiosk_id=row.kiosk_id,
-            standing=None if row.standing is None else KioskStanding(row.standing),
-            held_because=row.held_because,
-            contact_at=row.contact_at,
-            depth=row.depth,
-            last_error=row.last_error,
-            software=row.software,
-        )
+        KioskLine(**{**row, "standing": row["standing"] and KioskStanding(row["standing"])})
         for row in rows
     ]
 

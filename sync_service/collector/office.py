@@ -1,8 +1,10 @@
 """The office: where the central team's commands are carried out, and the tools that lie there."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from argon2 import PasswordHasher
@@ -21,10 +23,19 @@ from sync_service.collector.stamping import Stamping
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """A collector's folder and its database, and what is made of them for the central team."""
+    """A collector's folder and its database, and what is made of them for the central team.
+
+    ``now`` is when the command was given, in seconds since 1970.
+    """
 
     centre: Centre
     engine: AsyncEngine
+    now: int
+
+    @property
+    def today(self) -> date:
+        """The day, in UTC."""
+        return datetime.fromtimestamp(self.now, UTC).date()
 
     @property
     def keyring(self) -> Keyring:
@@ -64,11 +75,12 @@ async def open_office(folder: Path) -> AsyncIterator[Office]:
     Raises:
         SettingsError: there is none, or its settings can't be used.
         SchemaError: its database is of another version of Regard.
+        BusyError: its database is away.
     """
     centre = Centre.read(folder)
     engine = open_engine(centre.database_url)
     try:
         await check_schema(engine)
-        yield Office(centre, engine)
+        yield Office(centre, engine, int(time.time()))
     finally:
         await engine.dispose()

@@ -53,8 +53,10 @@ from sync_service.contract.signing import VerifyingKey
 CHUNK: Final = 1000
 """How many records are opened and written at a time."""
 
-REOPENABLE: Final = frozenset(outcome for outcome in Opening if outcome >= Opening.UNKNOWN_KEY)
-"""The outcomes of records that stayed sealed."""
+REOPENABLE: Final = frozenset(
+    outcome for outcome in Opening if Opening.UNKNOWN_KEY <= outcome < Opening.APART
+)
+"""The outcomes of records that stayed sealed for something that may have come since."""
 
 RECORD_ID_LENGTH: Final = 16
 

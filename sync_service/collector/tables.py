@@ -56,6 +56,7 @@ class Opening(IntEnum):
     UNKNOWN_ITEM = 15
     NOT_ADMITTED = 16
     UNKNOWN_REPLY = 17
+    APART = 18  # it came after its kiosk went astray; a person decides
 
 
 organisation = Table(

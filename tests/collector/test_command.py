@@ -1,10 +1,13 @@
 import re
+import time
+from datetime import UTC, datetime
 
 import pytest
 
 from sync_service.collector.__main__ import main
 from sync_service.collector.config import DATABASE
 from sync_service.collector.publishing import DEFAULT_QUESTIONNAIRES
+from sync_service.collector.pull.instalments import close_instalment
 from sync_service.contract.signing import SigningKey, fingerprint
 from sync_service.settings import read_stamp
 
@@ -87,7 +90,7 @@ def test_a_newcomer_gets_from_nothing_to_a_stamp_by_what_the_help_says(
     stamp = read_stamp(tmp_path / "stamp")
     assert stamp.collector == "https://collector.example:8443"
     assert stamp.enrolment_code not in said
-    assert re.search(r"central +desk-1 +- +not seen yet", says("kiosk", "list"))
+    assert re.search(r"central +desk-1 +- +never seen +-", says("kiosk", "list"))
 
 
 def test_the_fleet_is_kept_by_commands(rig, says, refuses, stamped):
@@ -101,9 +104,13 @@ def test_the_fleet_is_kept_by_commands(rig, says, refuses, stamped):
     assert "is enrolled. It asks again within a day, or at once after its agent is" in said
     assert "Revoke them" not in said
     assert "is not held" in refuses("kiosk", "approve", name, *here)
-    rig.hear(kiosk.signed_status(depth=10, last_error="timed-out"), now=0)
-    listed = says("kiosk", "list", *here)
-    assert re.search(r"enrolled +1970-01-01 00:00 UTC +10 or more +timed-out", listed)
+    assert "silent since it was enrolled" in says("kiosk", "list", *here)
+    rig.hear(kiosk.signed_status(depth=10, last_error="timed-out", clock_at=0), now=3600)
+    told = r"silent since 1970-01-01 01:00 UTC +regard/test +1 hour slow +10 or more +a request"
+    assert re.search(told, says("kiosk", "list", *here))
+    rig.hear(kiosk.signed_status(clock_at=int(time.time())), now=int(time.time()))
+    told = r"in contact 20..-..-.. ..:.. UTC +regard/test +right +nothing +-\n"
+    assert re.search(told, says("kiosk", "list", *here))
     kiosk.sealed[0] = kiosk.sealed[0][:-1]
     rig.deliver(kiosk)
     assert "contact: 1." in says("kiosk", "ask-again", name, *here)
@@ -117,6 +124,31 @@ def test_the_fleet_is_kept_by_commands(rig, says, refuses, stamped):
     assert f"under the same stamp: {name}. Revoke them if this one replaces them." in said
     assert "is revoked" in says("kiosk", "revoke", name, *here)
     assert "not a whole fingerprint" in refuses("kiosk", "revoke", "ABCD", *here)
+
+
+def test_what_a_kiosk_sent_after_it_was_stolen_is_kept_apart_by_command(rig, says, refuses):
+    here = ("--folder", rig.centre.folder)
+    kiosk = rig.kiosk().record(5)
+    name = fingerprint(kiosk.kiosk_id)
+    stolen = datetime(2026, 3, 10, tzinfo=UTC).timestamp()
+    rig.take(kiosk.signed_batch(1, 2), now=int(stolen) - 1)
+    rig.take(kiosk.signed_batch(3), now=int(stolen))
+    assert says("open", *here) == "All records: opened 5.\n"
+    rig.run(close_instalment(rig.engine, datetime.now(UTC)))
+
+    assert "still to come" in refuses("kiosk", "revoke", name, "--since", "9999-01-01", *here)
+    said = says("kiosk", "revoke", name, "--since", "2026-03-10", *here)
+
+    assert "kept apart, as they came on 2026-03-10 or later: 3.\n" in said
+    assert "Of these, 3 could be pulled before" in said
+    assert re.search(r"revoked 20.+ UTC; 3 records kept apart", says("kiosk", "list", *here))
+    assert says("open", "--again", *here) == "All records: opened 2, apart 3.\n"
+    assert "wait now to be opened like any other: 3." in says("kiosk", "accept", name, *here)
+    assert says("open", *here) == "All records: opened 5.\n"
+    assert "is enrolled again" in says("kiosk", "reinstate", name, *here)
+    rig.deliver(kiosk.record(1), 6)
+    with pytest.raises(SystemExit):
+        main(["kiosk", "revoke", name, "--since", "yesterday"])
 
 
 def test_what_is_published_is_said_by_kind_and_serial(rig, says, refuses, tmp_path):

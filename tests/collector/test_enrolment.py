@@ -11,6 +11,7 @@ from sync_service.collector.enrolment import (
     code_digest,
     new_code,
     parse_fingerprint,
+    reinstate,
     revoke,
     withdraw_code,
 )
@@ -275,6 +276,46 @@ def test_a_revoked_kiosk_stays_revoked(rig, kiosk):
     assert row_of(rig, kiosk).revoked_at == 99
     with pytest.raises(OfficeError, match="is revoked already"):
         rig.run(revoke(rig.engine, kiosk.kiosk_id, 100))
+
+
+def test_a_reinstated_kiosk_delivers_again(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment())
+    rig.run(revoke(rig.engine, kiosk.kiosk_id, 99))
+
+    assert rig.run(reinstate(rig.engine, kiosk.kiosk_id)) is KioskStanding.ENROLLED
+
+    assert row_of(rig, kiosk).revoked_at is None
+    assert rig.hear(kiosk.signed_status()).standing == Standing.ENROLLED
+    rig.deliver(kiosk.record(2))
+    with pytest.raises(OfficeError, match="is not revoked: it is enrolled"):
+        rig.run(reinstate(rig.engine, kiosk.kiosk_id))
+
+
+def test_a_kiosk_that_was_held_when_it_was_revoked_is_held_again(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment(code="AAAA"))
+    rig.run(revoke(rig.engine, kiosk.kiosk_id, 99))
+
+    assert rig.run(reinstate(rig.engine, kiosk.kiosk_id)) is KioskStanding.HELD
+
+    assert row_of(rig, kiosk).held_because == "its enrolment code is not the one of its stamp"
+    rig.run(approve(rig.engine, kiosk.kiosk_id, 100))
+    assert rig.hear(kiosk.signed_status()).standing == Standing.ENROLLED
+
+
+def test_that_a_revoked_kiosk_went_astray_can_be_said_later(rig, kiosk):
+    rig.enrol(kiosk.signed_enrolment())
+    rig.deliver(kiosk.record(2))
+    assert rig.run(revoke(rig.engine, kiosk.kiosk_id, 99)) is None
+
+    assert rig.run(revoke(rig.engine, kiosk.kiosk_id, 100, since=0)).records == 2
+
+    assert row_of(rig, kiosk).revoked_at == 99
+
+
+def test_a_kiosk_nobody_has_seen_can_not_be_revoked_or_reinstated(rig):
+    for doing in (revoke(rig.engine, bytes(16), 0, since=0), reinstate(rig.engine, bytes(16))):
+        with pytest.raises(OfficeError, match="has asked to be enrolled"):
+            rig.run(doing)
 
 
 @pytest.mark.parametrize("text", ["", "ABCD", "0000-0000-0000-0000-0000-0000-00", "ŵ"])

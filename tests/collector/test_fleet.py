@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import date
 
 from sqlalchemy import delete, insert, select, update
@@ -16,6 +15,7 @@ FOREIGN_KEY = SealingKey(bytes(range(1, 33)))
 KINDS = PublicationKind
 
 
+NOW = 1_773_480_000
 STAMPED = {KINDS.KEYS: 1, KINDS.ASSIGNMENT: 1, KINDS.QUESTIONNAIRE: 2}
 """The serials that the first kiosk starts with, if it stands in the library."""
 
@@ -312,4 +312,17 @@ def test_the_list_shows_every_kiosk_and_every_stamp_that_waits_for_one(rig):
     assert (enrolled.contact_at, enrolled.depth, enrolled.last_error) == (5, 10, "timed-out")
     assert held_line.held_because.startswith("its enrolment code was used already")
     assert (third.site, third.name, third.kiosk_id) == ("surgery", "door", None)
-    assert replace(third, site="", name="") == type(third)("", "", *[None] * 7)
+    assert (third.standing, third.software, third.apart) == (None, None, 0)
+
+
+def test_the_list_says_how_many_records_of_a_kiosk_are_kept_apart(rig):
+    kiosk, other = rig.kiosk().record(3), rig.kiosk().record(2)
+    rig.deliver(other)
+    rig.take(kiosk.signed_batch(1, 2), now=NOW)
+    rig.take(kiosk.signed_batch(3), now=NOW + 1)
+    rig.run(revoke(rig.engine, kiosk.kiosk_id, NOW + 2, since=NOW + 1))
+
+    lines = {line.kiosk_id: line for line in rig.run(list_kiosks(rig.engine))}
+
+    assert (lines[kiosk.kiosk_id].revoked_at, lines[kiosk.kiosk_id].apart) == (NOW + 2, 1)
+    assert lines[other.kiosk_id].apart == 0

@@ -27,6 +27,7 @@ _UNOPENED: Final = {
     Opening.UNKNOWN_ITEM: "with a question that its questionnaire does not have",
     Opening.NOT_ADMITTED: "with an answer that its question does not admit",
     Opening.UNKNOWN_REPLY: "on a reply that is not published here",
+    Opening.APART: "kept apart: they came after their kiosk went astray",
 }
 
 

@@ -91,7 +91,8 @@ def sign_in(page: Page, address: str, password: str = PASSWORD) -> None:
     page.goto(f"{address}/sign-in")
     page.get_by_label("Name").fill(NAME)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    with page.expect_navigation():  # until all that follows is loaded
+        page.get_by_role("button", name="Sign in").click()
 
 
 @pytest.mark.parametrize("path", OPEN.values(), ids=OPEN)
