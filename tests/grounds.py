@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from postgresql import Cluster
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from sync_service.collector.config import DATABASE, SETTINGS_FILE
 
@@ -38,6 +38,9 @@ class SQLite:
 
     def copy_of_centre(self, folder: Path) -> None:
         """Give a copied collector's folder a database of its own: it has one."""
+
+    def lose(self, url: URL) -> None:
+        """Let there be nothing at a URL: it went with the folder."""
 
     def clear(self) -> None:
         """Drop all that was made: it goes with the folder."""
@@ -75,6 +78,11 @@ class PostgreSQL:
         settings = path.read_text()
         [url] = re.findall(r'(?m)^database = "(.*)"$', settings)
         path.write_text(settings.replace(url, self.copy(url)))
+
+    def lose(self, url: URL) -> None:
+        """Let there be an empty database at a URL, and nothing of what was there."""
+        self._cluster.drop(url.database)
+        self._cluster.execute(f"CREATE DATABASE {url.database}")
 
     def clear(self) -> None:
         """Drop all that was made."""

@@ -1,5 +1,6 @@
 """The fleet: what kiosks say of themselves, what they are asked for, what they are offered."""
 
+import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -217,6 +218,7 @@ async def _note_kiosk(connection: AsyncConnection, status: Status, now: int) -> 
             depth=status.depth,
             oldest_waiting=None if waiting is None else waiting.isoformat(),
             last_error=status.last_error,
+            serials=json.dumps(dict(status.publications)),
         )
     )
 

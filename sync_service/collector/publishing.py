@@ -1,5 +1,6 @@
 """Publishing: what the centre says to kiosks, signed, under serials that only rise."""
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sync_service.collector import tables
 from sync_service.collector.error import OfficeError
 from sync_service.collector.published import Published
+from sync_service.collector.tables import KioskStanding
 from sync_service.contract.publication import (
     Assignment,
     Body,
@@ -34,6 +36,9 @@ DEFAULT_QUESTIONNAIRES: Final = tuple(
     Path(__file__).parent / "questionnaires" / name for name in ("gp.toml", "library.toml")
 )
 """The questionnaires that come with Regard."""
+
+MAX_LOST: Final = 10_000
+"""How many serials a kiosk is believed to know that the collector has lost: it may lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +133,7 @@ class Publisher:
             await held.load(connection, [in_force.serial])
             if held[in_force.serial] == body:
                 return in_force
-        highest = await connection.scalar(
-            select(func.max(tables.publication.c.serial)).where(
-                tables.publication.c.kind == kind.value
-            )
-        )
-        publication = replace(draft, serial=(highest or 0) + 1)
+        publication = replace(draft, serial=await _next_serial(connection, kind))
         signed = publication.sign(self._signing_key)
         if len(signed) > MAX_PUBLICATION_LENGTH:
             raise OfficeError(
@@ -151,6 +151,27 @@ class Publisher:
             )
         )
         return Edition(kind, publication.serial, signed, is_new=True)
+
+
+async def _next_serial(connection: AsyncConnection, kind: PublicationKind) -> int:
+    """A serial above all of its kind, those too that only kiosks still know of.
+
+    A collector restored from a backup has lost what it published since, but kiosks hold it, and
+    records name it. Used twice, a serial would say another thing of records than their kiosk did,
+    and no kiosk would take what comes second.
+    """
+    publication, kiosk = tables.publication.c, tables.kiosk.c
+    highest = await connection.scalar(
+        select(func.max(publication.serial)).where(publication.kind == kind.value)
+    )
+    known = highest or 0
+    told = await connection.scalars(
+        select(kiosk.serials).where(
+            kiosk.standing == KioskStanding.ENROLLED.value, kiosk.serials.is_not(None)
+        )
+    )
+    held: list[int] = [json.loads(serials).get(kind.value, 0) for serials in told]
+    return max([known, *(serial for serial in held if serial <= known + MAX_LOST)]) + 1
 
 
 async def newest(

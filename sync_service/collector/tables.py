@@ -131,6 +131,7 @@ kiosk = Table(
     Column("depth", BigInteger),
     Column("oldest_waiting", Text),
     Column("last_error", Text),
+    Column("serials", Text),  # of the publications that it holds: JSON, by kind
 )
 
 stamped = Table(

@@ -4,12 +4,15 @@ import pytest
 from sqlalchemy import select
 
 from sync_service.collector import tables
+from sync_service.collector.enrolment import revoke
 from sync_service.collector.error import OfficeError
 from sync_service.collector.publishing import (
     DEFAULT_QUESTIONNAIRES,
+    MAX_LOST,
     read_questionnaire,
 )
 from sync_service.contract.publication import (
+    MAX_SERIAL,
     Invitation,
     Keys,
     Publication,
@@ -52,6 +55,29 @@ def test_a_serial_is_the_highest_of_its_kind_and_one(rig):
 
     assert (first.serial, second.serial) == (1, 2)
     assert gp.serial == len(DEFAULT_QUESTIONNAIRES) + 1
+
+
+def hold(rig, kiosk, serial):
+    rig.hear(kiosk.signed_status(publications={PublicationKind.REPLIES: serial}))
+
+
+def test_no_serial_is_used_twice_that_a_kiosk_still_holds_from_before_a_restore(rig):
+    kiosk = rig.kiosk()
+    rig.publish("replies", Replies("central", ()))
+    hold(rig, kiosk, 7)
+
+    assert rig.publish("replies", Replies("surgery", ())).serial == 8
+    assert rig.publish("replies", Replies("surgery", (INVITATION,))).serial == 9
+    assert rig.publish("questionnaire", replace(GP, version=2)).serial == 3
+
+
+def test_a_kiosk_can_not_use_up_the_serials_by_a_lie(rig):
+    liar = rig.kiosk()
+    hold(rig, liar, MAX_SERIAL)
+    assert rig.publish("replies", Replies("central", ())).serial == 1
+    hold(rig, liar, 1 + MAX_LOST)
+    rig.run(revoke(rig.engine, liar.kiosk_id, 0))
+    assert rig.publish("replies", Replies("surgery", ())).serial == 2
 
 
 def test_the_same_again_is_not_published_again(rig):
