@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
@@ -16,7 +17,8 @@ from typing import Final
 from hardware.watchdog import Watchdog, WatchdogError
 from kiosk_app.config import KioskSettings
 from kiosk_app.door import Door
-from kiosk_app.error import KioskError
+from kiosk_app.error import KioskError, ScreenError
+from kiosk_app.failure import log_failure
 from kiosk_app.hand import Hand
 from kiosk_app.in_force import InForce
 from kiosk_app.kiosk import Kiosk
@@ -54,9 +56,16 @@ random hexadecimal digits, as `openssl rand -hex 32` prints them; without it not
 the store can be delivered, so it must outlast the kiosk's restarts.
 
 The kiosk ends with 2 if the settings, the stamp or the store's key can't be used, and with 1 if
-it had to stop while a record could not be stored.
+it had to stop while a record could not be stored. If its screen fails, that is said on it, and the
+kiosk ends with 3: it must be started again at once. systemd does that by
+
+  Restart=on-failure
+  RestartPreventExitStatus=2
+  RestartSec=1
+  StartLimitIntervalSec=0
 """
 
+_FAILED: Final = 3
 _ENDING: Final = {signal.SIGTERM, signal.SIGINT}
 _MINUTE_S: Final = 60.0
 _CLOSING_S: Final = 20.0
@@ -85,9 +94,15 @@ def main() -> int:
     except UnsavedError as error:
         print(f"regard-kiosk: {error}", file=sys.stderr)
         return 1
+    except ScreenError as error:
+        log_failure(error)
+        return _FAILED
     except (KioskError, SettingsError, StampError, MalformedKeyError, WatchdogError) as error:
         print(f"regard-kiosk: {error}", file=sys.stderr)
         return 2
+    except Exception as error:  # noqa: BLE001  # the kiosk's top: no traceback may tell of answers
+        log_failure(error)
+        return _FAILED
     return 0
 
 
@@ -133,12 +148,11 @@ def _run(settings: KioskSettings, stamp: Stamp, store_key: StoreKey, watchdog: W
         now=time.monotonic(),
     )
     writer.start(kiosk)
-    try:
+    with ExitStack() as closing:  # what comes first here comes last, and comes whatever fails
+        closing.callback(writer.close, _CLOSING_S)
+        closing.callback(lambda: kiosk.close(time.monotonic()))
+        closing.callback(watchdog.stopping)
         _show(settings, kiosk, catalogues, door=door, writer=writer, watchdog=watchdog)
-    finally:
-        watchdog.stopping()
-        kiosk.close(time.monotonic())
-        writer.close(_CLOSING_S)
 
 
 def _stamped(stamp: Stamp, catalogues: Mapping[str, Catalogue]) -> InForce:

@@ -5,7 +5,8 @@
     KioskError
     ├── NotAskableError    what is published can't be asked here: keep what was in force, say so
     ├── NotAdmittedError   not an answer to the item that is shown: don't record it
-    └── StartError         the kiosk can't start: mend what the message names
+    ├── StartError         the kiosk can't start: mend what the message names
+    └── ScreenError        the screen has failed: start the kiosk anew
 """
 
 
@@ -23,3 +24,7 @@ class NotAdmittedError(KioskError):
 
 class StartError(KioskError):
     """The kiosk can't start; the message says what to mend."""
+
+
+class ScreenError(KioskError):
+    """The screen has failed by what this error comes from; start the kiosk anew."""

@@ -291,6 +291,11 @@ class Kiosk:
         if self._uncovered in _IN_SESSION:
             self._end(now)
 
+    def fail(self, now: float) -> None:
+        """The screen has failed: nothing can be answered until the kiosk starts anew."""
+        self._unsaved = False  # which is not what the respondent must know first
+        self._change(Screen.OUT_OF_SERVICE, now)
+
     @property
     def _uncovered(self) -> Screen:
         """The screen, or during a pause the one that comes back after it."""

@@ -2,16 +2,18 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from kivy.base import EventLoop, runTouchApp, stopTouchApp
+from kivy.cache import Cache
 from kivy.clock import Clock
 from kivy.core.window import Window
 
-from kiosk_app.error import StartError
+from kiosk_app.error import ScreenError, StartError
 from kiosk_app.hand import Hand
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.ui.button import WordButton
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 _FRAME_S: Final = 1 / 60
 _LONGEST_WAIT_S: Final = 60.0
+_PURGE_S: Final = 60.0
+_APOLOGY_S: Final = 3.0
+"""How long it is said that the screen has failed: enough to read it, before it starts anew."""
 
 _PAGES: Final[dict[Screen, type[Page]]] = {
     Screen.ATTRACT: AttractPage,
@@ -109,10 +114,18 @@ class KioskApp:
         self._next_tick: Any = None
 
     def run(self) -> None:
-        """Show the kiosk until told to stop."""
+        """Show the kiosk until told to stop.
+
+        Raises:
+            ScreenError: something failed, whatever it was; that the screen is out of service was
+                said on it, if that could still be done.
+        """
         Window.clearcolor = PAPER
         Window.set_title("Regard")
         Window.bind(on_request_close=self._close_asked)
+        # Kivy looks each second whether a texture that is kept has become old.
+        Clock.unschedule(Cache._purge_by_timeout)
+        Clock.schedule_interval(Cache._purge_by_timeout, _PURGE_S)
         for chore in self._chores:
             Clock.schedule_interval(partial(self._chore, chore), chore.interval_s)
         runTouchApp(self.root, embedded=True)  # the loop below is ours
@@ -121,6 +134,9 @@ class KioskApp:
                 EventLoop.window.mainloop()  # takes what the window has to tell
                 self.step()
                 self._wait.wait(self._idle_s())
+        except Exception as error:
+            self._apologise()
+            raise ScreenError("the screen has failed") from error
         finally:
             stopTouchApp()
 
@@ -164,11 +180,35 @@ class KioskApp:
         page.show(view)
         self.root.add_widget(page)
 
+    def _apologise(self) -> None:
+        """Keep what was answered, and say for a while that the screen is out of service.
+
+        Raises:
+            ScreenError: not even that could be done.
+        """
+        try:
+            try:
+                self._kiosk.close(self._clock())
+            finally:
+                self._kiosk.fail(self._clock())
+                self.render()
+                # This draws and does no more: what has failed may be waiting to be done again.
+                Clock.tick_draw()
+                EventLoop.window.dispatch("on_draw")
+                EventLoop.window.dispatch("on_flip")
+                self._trace()
+                time.sleep(_APOLOGY_S)
+        except Exception as error:
+            raise ScreenError("the screen has failed again while saying so") from error
+
     def _tell(self, event: Callable[..., None]) -> Callable[..., None]:
         """What tells the kiosk of a deed and shows what comes of it."""
 
         def told(_: object, *deed: Any) -> None:
-            event(*deed, now=self._clock())
+            now = self._clock()
+            if self._trace_view:
+                log.info("deed", extra={"at": f"{now:.6f}"})
+            event(*deed, now=now)
             self.render()
 
         return told

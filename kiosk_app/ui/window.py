@@ -30,7 +30,7 @@ def prepare(*, home: Path, width: int, height: int, fullscreen: bool) -> None:
         KIVY_LOG_MODE="PYTHON",  # its messages go where ours go
         KIVY_TEXT="pil",  # the one provider that shapes every script
         KIVY_WINDOW="sdl2",
-        KIVY_IMAGE="pil",
+        KIVY_IMAGE="sdl2",  # Pillow's would import each of its formats
     )
     from kivy.config import Config  # noqa: PLC0415  # see above
 

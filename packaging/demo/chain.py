@@ -117,10 +117,9 @@ class Chain:
 
     def __exit__(self, *_: object) -> None:
         """End whatever still runs; what must end well was stopped before."""
-        if self.window is not None and self.window.process.poll() is None:
-            self.window.process.terminate()
+        if self.window is not None and self.window.running:
             with suppress(subprocess.TimeoutExpired):
-                self.window.process.wait(ENDING_S)
+                self.window.terminate(ENDING_S)
             self.window.__exit__()
         for name in ("agent", "collector"):
             part = self._parts.get(name)
@@ -203,7 +202,9 @@ class Chain:
 
     # At the site
 
-    def start_kiosk(self, *, fullscreen: bool = False, idle_timeout_s: int = 30) -> KioskWindow:
+    def start_kiosk(
+        self, *, fullscreen: bool = False, idle_timeout_s: int = 30, restarts: bool = False
+    ) -> KioskWindow:
         """Start the kiosk on the display that the environment names."""
         if not self.store_key.exists():
             self.store_key.write_text(secrets.token_hex(32))
@@ -215,7 +216,7 @@ class Chain:
             thanks_s=3,
             trace_view=True,
         )
-        self.window = KioskWindow(settings, self._hear_kiosk)
+        self.window = KioskWindow(settings, self._hear_kiosk, restarts=restarts)
         return self.window
 
     def start_agent(self) -> None:

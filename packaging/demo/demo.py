@@ -55,6 +55,8 @@ class Narrator:
         if part == "kiosk" and "screen=thanks" in line:
             self.thanks += 1
             self.say("kiosk", f"thank-you number {self.thanks} is on the screen")
+        elif part == "kiosk" and line.startswith("error failed"):
+            self.say("kiosk", f"{line}; it is started again")
         elif part == "agent" and line.startswith(("warning", "error")):
             self.say("agent", line)
         elif "contact made" in line or "enrolment asked for" in line:
@@ -93,7 +95,7 @@ def run(chain: Chain, narrator: Narrator, *, scripted: bool) -> int:
     say("centre", f"a site entered and its kiosk stamped: {chain.stamp}")
     chain.start_collector()
     say("collector", f"serves on port {chain.port}, its opener beside it")
-    window = chain.start_kiosk()
+    window = chain.start_kiosk(restarts=True)
     window.wait_for("attract")
     say("kiosk", "asks in English and Welsh")
     chain.start_agent()
@@ -142,7 +144,7 @@ def let_people_tap(chain: Chain, window: KioskWindow, narrator: Narrator) -> Non
     away_since: float | None = None
     back = False
     try:
-        while window.process.poll() is None:
+        while window.running:
             time.sleep(0.2)
             if away_since is None and narrator.thanks >= _IN_THE_MIDDLE:
                 take_away(chain, narrator)
@@ -172,7 +174,7 @@ def bring_back(chain: Chain, narrator: Narrator) -> None:
 
 def finish(chain: Chain, window: KioskWindow, journey: Journey, narrator: Narrator) -> None:
     """End the kiosk, wait until all that it recorded is opened, end the rest."""
-    if window.process.poll() is None:
+    if window.running:
         window.terminate()
     if not journey.wait_for_all(narrator.thanks, DRAIN_S):
         raise ChainError("not everything that was recorded has arrived; see build/demo/logs")

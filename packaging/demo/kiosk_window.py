@@ -19,6 +19,12 @@ from typing import Final, Self
 SETTLE_S: Final = 0.4
 """A screen takes no tap sooner after it has come."""
 
+_ENDED: Final = (0, 2)
+"""The exit statuses after which it would be no use, or not wanted, to start it again."""
+
+_RESTART_S: Final = 1.0
+_KILLED_S: Final = 0.5
+
 _VIEW: Final = re.compile(
     r'info view screen=(\w+)(?: item=(\d+))? languages=([\w,"-]+)(?: trouble=(\w+))? buttons=(.*)'
 )
@@ -30,14 +36,24 @@ class WindowError(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """What a kiosk shows: ``buttons`` by name, each the middle of its box in the window."""
+    """What a kiosk shows: ``boxes`` of its buttons by name, each from the left and from the top
+    of the window, its width and its height.
+    """
 
     screen: str
     item: int | None
     languages: tuple[str, ...]
     trouble: str | None
-    buttons: Mapping[str, tuple[int, int]]
+    boxes: Mapping[str, tuple[int, int, int, int]]
     at: float
+
+    @property
+    def buttons(self) -> dict[str, tuple[int, int]]:
+        """The middle of each button's box."""
+        return {
+            name: (x + width // 2, y + height // 2)
+            for name, (x, y, width, height) in self.boxes.items()
+        }
 
     @classmethod
     def read(cls, line: str) -> Self | None:
@@ -53,39 +69,49 @@ class Seen:
             item=int(item) if item else None,
             languages=tuple(languages.strip('"').split(",")),
             trouble=trouble,
-            buttons={
-                name: (x + width // 2, y + height // 2)
-                for name, (x, y, width, height) in json.loads(boxes).items()
-            },
+            boxes=json.loads(boxes),
             at=time.monotonic(),
         )
 
 
 class KioskWindow:
-    """One running kiosk. End it by `terminate`, or by leaving the ``with`` block."""
+    """One running kiosk. End it by `terminate`, or by leaving the ``with`` block.
 
-    def __init__(self, settings: Path, heard: Callable[[str], None] = lambda line: None) -> None:
+    One that ``restarts`` is started again when it fails, as systemd does at a site.
+    """
+
+    def __init__(
+        self,
+        settings: Path,
+        heard: Callable[[str], None] = lambda line: None,
+        *,
+        restarts: bool = False,
+    ) -> None:
+        self._settings = settings
         self._heard = heard
+        self._restarts = restarts
         self._seen: SimpleQueue[Seen | None] = SimpleQueue()
         self._lines: list[str] = []
         self._window = ""
         self.shown: Seen | None = None
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "kiosk_app", settings],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-        )
-        Thread(target=self._listen, daemon=True).start()
+        self.process = self._start()
+        self._keeper = Thread(target=self._keep, daemon=True)
+        self._keeper.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
+        self._restarts = False
+        while self._keeper.is_alive():
             self.process.kill()
+            self._keeper.join(_KILLED_S)
         self.process.wait()
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs, or is about to be started again."""
+        return self._keeper.is_alive()
 
     @property
     def lines(self) -> str:
@@ -175,6 +201,7 @@ class KioskWindow:
 
     def terminate(self, timeout_s: float = 30) -> int:
         """End the kiosk as systemd does; gives its exit status."""
+        self._restarts = False
         self.process.terminate()
         return self.process.wait(timeout_s)
 
@@ -187,6 +214,24 @@ class KioskWindow:
             and trouble in (None, shown.trouble)
         )
 
+    def _start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "kiosk_app", self._settings],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def _keep(self) -> None:
+        """Listen to the kiosk until it ends for good."""
+        self._listen()
+        while self.process.wait() not in _ENDED and self._restarts:
+            time.sleep(_RESTART_S)
+            self.process, self._window = self._start(), ""
+            self._listen()
+        self._seen.put(None)
+
     def _listen(self) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as lines:
@@ -196,7 +241,6 @@ class KioskWindow:
                 seen = Seen.read(self._lines[-1])
                 if seen is not None:
                     self._seen.put(seen)
-        self._seen.put(None)
 
     def _error(self, what: str) -> WindowError:
         return WindowError("\n".join([what, "The kiosk's last lines:", *self._lines[-15:]]))

@@ -732,3 +732,14 @@ def test_the_next_tick_is_when_something_changes(trial):
     assert trial.kiosk.next_tick == trial.now + 0.5
     trial.do("recorded")
     assert trial.kiosk.next_tick == trial.now + 6
+
+
+def test_a_screen_that_has_failed_stays_out_of_service_and_has_nothing_more_to_record(trial):
+    trial.do("answer", 1, 2, "en")
+    trial.wait(1)
+    trial.do("fail")
+    assert (trial.shown, trial.view.trouble) == (OUT, Trouble.NOT_WORKING)
+    trial.do("close")
+    trial.wait(1000)
+    trial.do("tick")
+    assert (trial.shown, trial.recorded) == (OUT, [])
