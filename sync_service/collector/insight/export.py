@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,15 @@ from sync_service.collector.insight.package import (
     tell_table,
     tell_unopened,
 )
-from sync_service.collector.insight.rows import Catalogue, Raw, RowTable
+from sync_service.collector.insight.rows import (
+    ASSIGNMENT,
+    EARLIEST,
+    LAST_HALF_DAY,
+    LATEST,
+    Catalogue,
+    Raw,
+    RowTable,
+)
 from sync_service.collector.insight.writers import ExportError, Files, Format, files_of
 from sync_service.collector.opening import count_by_outcome
 from sync_service.collector.published import Published
@@ -172,18 +181,14 @@ class _Folder:
     async def _write_rows(self, files: Files, table: RowTable, current: Mapping[int, int]) -> Span:
         """Write the rows of a table that may go out; says when they are from."""
         span = Span()
-        async for found in self._stream(table.query.order_by(table.source.c.record_id)):
-            raws = [
-                raw
-                for raw in found
-                if self._include_current or raw.last_half_day < current[raw.assignment]
-            ]
-            self.held_back += len(found) - len(raws)
-            files.write([table.row(raw) for raw in raws])
-            self.rows[table.name] += len(raws)
+        async for raws in self._stream(table.all.order_by(table.source.c.record_id)):
+            over = raws if self._include_current else _over(raws, current)
+            self.held_back += len(raws) - len(over)
+            files.write([table.row(raw) for raw in over])
+            self.rows[table.name] += len(over)
             span |= Span(
-                min((raw.earliest_half_day for raw in raws), default=None),
-                max((raw.latest_half_day for raw in raws), default=None),
+                min(map(itemgetter(EARLIEST), over), default=None),
+                max(map(itemgetter(LATEST), over), default=None),
             )
         return span
 
@@ -210,6 +215,11 @@ class _Folder:
             "encoding": "utf-8",
             **_told_file(path),
         }
+
+
+def _over(raws: Sequence[Raw], current: Mapping[int, int]) -> Sequence[Raw]:
+    """Those that are over, where it is the ``current`` half-day under each assignment."""
+    return [raw for raw in raws if raw[LAST_HALF_DAY] < current[raw[ASSIGNMENT]]]
 
 
 def _told_file(path: Path) -> dict[str, object]:

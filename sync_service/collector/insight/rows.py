@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -47,8 +48,22 @@ from sync_service.contract.signing import VerifyingKey
 Cell: TypeAlias = str | int | bool | date | None
 """What stands in a row; a cell of a column of type object holds JSON text. None: it is empty."""
 
+Part: TypeAlias = tuple[Cell, ...]
+"""One cell or more, side by side, that many rows share: whoever writes them need do it once."""
+
+CellRow: TypeAlias = tuple[str, *tuple[Part, ...]]
+"""A row: its id, then its other cells, part by part."""
+
 Raw: TypeAlias = "Row[*tuple[Any, ...]]"
 """What a query gives, from which a row is made."""
+
+LAST_HALF_DAY, ASSIGNMENT, EARLIEST, LATEST = 2, 3, 4, 5
+"""Where these stand in it. To take them by their names takes ten times as long."""
+_UNKNOWN: Final = 8
+_OF_RECORD: Final = 9  # before the columns that not every record has
+
+MAX_SHARED: Final = 4096
+"""How many different parts are remembered; people say the same few things, on the same days."""
 
 _ANSWER: Final = re.compile(r"(\d+)(?::(\d+)|=(\d+)=)")
 
@@ -57,16 +72,24 @@ _ANSWER: Final = re.compile(r"(\d+)(?::(\d+)|=(\d+)=)")
 class RowTable:
     """One kind of rows: what stands in them, and how they are read.
 
-    ``source`` is the table that ``query`` selects from, in no order yet; ``row`` makes a row of
-    what it gives. ``last_half_day`` is the half-day that a record must be over with.
+    ``id`` is the first column, ``parts`` are the others, as rows have them. ``source`` is the table
+    that both queries select from, in no order yet: ``some`` is for a few of its records, once it is
+    said which, ``all`` for all of them. ``row`` makes a row of what either gives.
     """
 
     name: str
     title: str
-    columns: Sequence[Column]
+    id: Column
+    parts: Sequence[Sequence[Column]]
     source: Table
-    query: Select[Any]
-    row: Callable[[Raw], list[Cell]]
+    some: Select[Any]
+    all: Select[Any]
+    row: Callable[[Raw], CellRow]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All its columns."""
+        return self.id, *chain.from_iterable(self.parts)
 
     @property
     def last_half_day(self) -> ColumnElement[int]:
@@ -89,7 +112,7 @@ class Catalogue:
     def __init__(self, publishing_keys: Sequence[VerifyingKey]) -> None:
         self.questionnaires = Published(Questionnaire, publishing_keys)
         self._assignments = Published(Assignment, publishing_keys)
-        self._where: dict[int, list[Cell]] = {}
+        self._where: dict[int, Part] = {}
 
     async def load(self, connection: AsyncConnection) -> Self:
         """Take up what was published since the last time; returns itself.
@@ -123,75 +146,39 @@ class Catalogue:
         """One row for each respondent's answers."""
         answers = _Answers(self.questionnaires)
 
-        def row(raw: Raw) -> list[Cell]:
-            (
-                record_id,
-                _,
-                _,
-                assignment,
-                earliest,
-                latest,
-                clock_synced,
-                received_day,
-                unknown,
-                questionnaire,
-                language,
-                ending,
-                single_tap,
-                input_mode,
-                text_size,
-                helped,
-                age_band,
-                misuse,
-                offered,
-                skipped,
-                answered,
-            ) = raw
-            return [
-                record_id.hex(),
-                *self._where[assignment],
-                *_when(earliest, latest),
-                bool(clock_synced),
-                _date(received_day),
-                *answers.editions[questionnaire],
-                language,
-                _ENDINGS[ending],
-                bool(single_tap),
-                _INPUT_MODES[input_mode],
-                text_size,
-                helped and _HELPED[helped],
-                age_band,
-                _signs(misuse),
-                answers.names(questionnaire, offered),
-                answers.names(questionnaire, skipped),
-                *answers.cells(questionnaire, answered or ""),
-                unknown,
-            ]
+        def row(raw: Raw) -> CellRow:
+            said, answered = raw[_OF_RECORD:-1], raw[-1]
+            return (
+                *self._of_record(raw, _when),
+                answers.response(said),
+                answers.cells(said[0], answered or ""),
+                (raw[_UNKNOWN],),
+            )
 
         of = tables.response.c
+        columns = (
+            *_of_record(tables.response),
+            of.questionnaire,
+            of.language,
+            of.ending,
+            of.single_tap,
+            of.input_mode,
+            of.text_size,
+            of.helped,
+            of.age_band,
+            of.misuse,
+            of.offered,
+            of.skipped,
+        )
+        answered_by = [of[key] == _ANSWERED_BY.c[key] for key in _KEY]
         return RowTable(
             "responses",
             "Responses: one row for each respondent's answers",
-            (
-                id_column("response_id", "response"),
-                *(*WHERE, *WHEN, *ARRIVAL, *RESPONSE, *answers.columns, UNKNOWN),
-            ),
+            id_column("response_id", "response"),
+            (WHERE, WHEN, ARRIVAL, RESPONSE, answers.columns, (UNKNOWN,)),
             tables.response,
-            select(
-                *_of_record(tables.response),
-                of.questionnaire,
-                of.language,
-                of.ending,
-                of.single_tap,
-                of.input_mode,
-                of.text_size,
-                of.helped,
-                of.age_band,
-                of.misuse,
-                of.offered,
-                of.skipped,
-                _ANSWERED.label("answered"),
-            ),
+            select(*columns, _ANSWERED),
+            select(*columns, _ANSWERED_BY.c.answered).outerjoin(_ANSWERED_BY, and_(*answered_by)),
             row,
         )
 
@@ -199,42 +186,24 @@ class Catalogue:
     def verdicts(self) -> RowTable:
         """One row for each time that someone judged a reply."""
 
-        def row(raw: Raw) -> list[Cell]:
-            (
-                record_id,
-                _,
-                _,
-                assignment,
-                earliest,
-                latest,
-                clock_synced,
-                received_day,
-                unknown,
-                language,
-                replies,
-                reply,
-                fairness,
-            ) = raw
-            return [
-                record_id.hex(),
-                *self._where[assignment],
-                *_when(earliest, latest),
-                bool(clock_synced),
-                _date(received_day),
-                language,
-                replies,
-                reply,
-                _FAIRNESS[fairness],
-                unknown,
-            ]
+        def row(raw: Raw) -> CellRow:
+            *said, fairness = raw[_OF_RECORD:]
+            return (
+                *self._of_record(raw, _when),
+                (*said, _FAIRNESS[fairness]),
+                (raw[_UNKNOWN],),
+            )
 
         of = tables.verdict.c
+        query = select(*_of_record(tables.verdict), of.language, of.replies, of.reply, of.fairness)
         return RowTable(
             "verdicts",
             "Verdicts: what respondents thought of a reply; they belong to no response",
-            (id_column("verdict_id", "verdict"), *WHERE, *WHEN, *ARRIVAL, *VERDICT, UNKNOWN),
+            id_column("verdict_id", "verdict"),
+            (WHERE, WHEN, ARRIVAL, VERDICT, (UNKNOWN,)),
             tables.verdict,
-            select(*_of_record(tables.verdict), of.language, of.replies, of.reply, of.fairness),
+            query,
+            query,
             row,
         )
 
@@ -242,49 +211,37 @@ class Catalogue:
     def days(self) -> RowTable:
         """One row for each day of a kiosk."""
 
-        def row(raw: Raw) -> list[Cell]:
-            (
-                record_id,
-                _,
-                _,
-                assignment,
-                earliest,
-                latest,
-                clock_synced,
-                received_day,
-                unknown,
-                minutes_available,
-                minutes_out_of_service,
-                sessions_begun,
-            ) = raw
-            first, last = _half_day(earliest)[0], _half_day(latest)[0]
-            return [
-                record_id.hex(),
-                *self._where[assignment],
-                first if first == last else None,
-                first,
-                last,
-                bool(clock_synced),
-                _date(received_day),
-                minutes_available,
-                minutes_out_of_service,
-                sessions_begun,
-                unknown,
-            ]
+        def row(raw: Raw) -> CellRow:
+            return *self._of_record(raw, _which_day), raw[_OF_RECORD:], (raw[_UNKNOWN],)
 
         of = tables.day.c
+        query = select(
+            *_of_record(tables.day),
+            of.minutes_available,
+            of.minutes_out_of_service,
+            of.sessions_begun,
+        )
         return RowTable(
             "days",
             "Days: one row for each day of a kiosk, so that silence can be told from absence",
-            (id_column("day_id", "day"), *WHERE, *WHICH_DAY, *ARRIVAL, *DAY, UNKNOWN),
+            id_column("day_id", "day"),
+            (WHERE, WHICH_DAY, ARRIVAL, DAY, (UNKNOWN,)),
             tables.day,
-            select(
-                *_of_record(tables.day),
-                of.minutes_available,
-                of.minutes_out_of_service,
-                of.sessions_begun,
-            ),
+            query,
+            query,
             row,
+        )
+
+    def _of_record(
+        self, raw: Raw, when: Callable[[int, int], Part]
+    ) -> tuple[str, Part, Part, Part]:
+        """What every row begins with."""
+        record_id, _, _, assignment, earliest, latest, clock_synced, received_day, _, *_ = raw
+        return (
+            record_id.hex(),
+            self._where[assignment],
+            when(earliest, latest),
+            _arrival(clock_synced, received_day),
         )
 
 
@@ -297,7 +254,7 @@ class _Answers:
             for item in questionnaire.items:
                 asked.setdefault(item.name, []).append((questionnaire, item))
         self.columns = [answer_column(name, where) for name, where in asked.items()]
-        self.editions = {
+        self._editions = {
             serial: (questionnaire.id, questionnaire.version)
             for serial, questionnaire in questionnaires.items()
         }
@@ -311,17 +268,45 @@ class _Answers:
             for serial, questionnaire in questionnaires.items()
             for item in questionnaire.items
         }
-        # Most people say the same few things.
-        self.names = lru_cache(maxsize=4096)(self._names)
-        self._options = lru_cache(maxsize=4096)(self._read)
+        self.response = lru_cache(MAX_SHARED)(self._response)
+        self._options = lru_cache(MAX_SHARED)(self._read)
 
-    def cells(self, questionnaire: int, answered: str) -> list[Cell]:
+    def cells(self, questionnaire: int, answered: str) -> Part:
         """The cells of what was answered, as `_ANSWERED` tells it."""
         if "=" in answered:  # someone's own words
             return self._read(questionnaire, answered)
         return self._options(questionnaire, answered)
 
-    def _read(self, questionnaire: int, answered: str) -> list[Cell]:
+    def _response(self, said: Raw) -> Part:
+        """The cells of what else is said of a response."""
+        (
+            questionnaire,
+            language,
+            ending,
+            single_tap,
+            input_mode,
+            text_size,
+            helped,
+            age_band,
+            misuse,
+            offered,
+            skipped,
+        ) = said
+        return (
+            *self._editions[questionnaire],
+            language,
+            _ENDINGS[ending],
+            bool(single_tap),
+            _INPUT_MODES[input_mode],
+            text_size,
+            helped and _HELPED[helped],
+            age_band,
+            _signs(misuse),
+            self._names(questionnaire, offered),
+            self._names(questionnaire, skipped),
+        )
+
+    def _read(self, questionnaire: int, answered: str) -> Part:
         cells: list[Cell] = [None] * len(self.columns)
         start = 0
         while found := _ANSWER.match(answered, start):
@@ -335,40 +320,44 @@ class _Answers:
                 cells[place] = answered[start:end]
                 start = end
             start += 1  # past what stands between two
-        return cells
+        return tuple(cells)
 
     def _names(self, questionnaire: int, codes: str) -> str | None:
         """The names of items, with spaces between, instead of their codes."""
         return " ".join(self._items[questionnaire, code][0] for code in codes.split()) or None
 
 
-def _where(assignment: Assignment) -> list[Cell]:
-    return [
+def _where(assignment: Assignment) -> Part:
+    return (
         assignment.site,
         assignment.site_name,
         assignment.service,
         assignment.organisation,
         assignment.place,
-    ]
+    )
 
 
-@lru_cache(maxsize=4096)
-def _when(earliest: int, latest: int) -> tuple[Cell, ...]:
+@lru_cache(MAX_SHARED)
+def _when(earliest: int, latest: int) -> Part:
     first, last = _half_day(earliest), _half_day(latest)
     return *(first if first == last else (None, None)), *first, *last
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(MAX_SHARED)
+def _which_day(earliest: int, latest: int) -> Part:
+    first, last = day_of(earliest), day_of(latest)
+    return first if first == last else None, first, last
+
+
+@lru_cache(MAX_SHARED)
+def _arrival(clock_synced: bool, received_day: str) -> Part:
+    return bool(clock_synced), date.fromisoformat(received_day)
+
+
 def _half_day(number: int) -> tuple[date, str]:
     return day_of(number), HALVES[number % 2]
 
 
-@lru_cache(maxsize=4096)
-def _date(day: str) -> date:
-    return date.fromisoformat(day)
-
-
-@lru_cache(maxsize=256)
 def _signs(misuse: int) -> str | None:
     """The names of the flags set; one that has no name yet stands as its number."""
     bits = (1 << place for place in range(misuse.bit_length()) if misuse >> place & 1)
@@ -404,14 +393,19 @@ def _told_answer() -> ColumnElement[str]:
     return cast(of.item, Text) + case((of.option.is_(None), own_words), else_=option)
 
 
+_KEY: Final = ("log_id", "branch", "seq")
+
 # All of a response's answers in one cell: fetching a row for each would cost several times more.
+_told: Final = func.aggregate_strings(_told_answer(), ";").label("answered")
+# Looked up for each response; or all put together at once, which costs half as much for each.
 _ANSWERED: Final = (
-    select(func.aggregate_strings(_told_answer(), ";"))
-    .where(
-        and_(
-            *(tables.answer.c[key] == tables.response.c[key] for key in ("log_id", "branch", "seq"))
-        )
-    )
+    select(_told)
+    .where(and_(*(tables.answer.c[key] == tables.response.c[key] for key in _KEY)))
     .correlate(tables.response)
     .scalar_subquery()
+)
+_ANSWERED_BY: Final = (
+    select(*(tables.answer.c[key] for key in _KEY), _told)
+    .group_by(*(tables.answer.c[key] for key in _KEY))
+    .subquery()
 )

@@ -10,6 +10,9 @@ import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache, partial
+from itertools import chain
+from operator import call
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -19,13 +22,14 @@ import xlsxwriter
 
 from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.columns import Column
-from sync_service.collector.insight.rows import Cell, RowTable
+from sync_service.collector.insight.rows import MAX_SHARED, Cell, CellRow, Part, RowTable
 
 MAX_SHEET_ROWS: Final = 1_048_575
 """How many rows a sheet of a workbook can hold, beside the one with the columns' names."""
 
 WORKBOOK: Final = "regard.xlsx"
 
+_END_OF_ROW: Final = "\r\n"
 _EXECUTED: Final = frozenset("=+-@\N{MINUS SIGN}")
 _INVISIBLE: Final = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
 _DUCKDB_TYPES: Final = {
@@ -90,61 +94,72 @@ class Text(Protocol):
         """What stands before the first row."""
         ...
 
-    def encode(self, rows: Sequence[list[Cell]]) -> bytes:
-        """Some rows; they are used up by it."""
+    def encode(self, rows: Sequence[CellRow]) -> bytes:
+        """Some rows."""
         ...
 
 
 class Csv:
     """CSV as RFC 4180 has it, in UTF-8; people's own words are made `inert`."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._names = [column.name for column in columns]
-        self._free = [place for place, each in enumerate(columns) if each.free]
-        self._flags = [place for place, each in enumerate(columns) if each.type == "boolean"]
+    def __init__(self, table: RowTable) -> None:
+        self._names = [column.name for column in table.columns]
+        self._texts = [lru_cache(MAX_SHARED)(partial(_csv_part, part)) for part in table.parts]
 
     def head(self) -> bytes:
         """The names of the columns."""
-        return _csv([self._names])
+        return f"{','.join(self._names)}{_END_OF_ROW}".encode()
 
-    def encode(self, rows: Sequence[list[Cell]]) -> bytes:
-        """Some rows; they are used up by it."""
-        for row in rows:
-            for place in self._flags:
-                row[place] = "true" if row[place] else "false"
-            for place in self._free:
-                if text := row[place]:
-                    row[place] = inert(str(text))
-        return _csv(rows)
+    def encode(self, rows: Sequence[CellRow]) -> bytes:
+        """Some rows."""
+        lines = [
+            f"{row_id}{''.join(map(call, self._texts, parts))}{_END_OF_ROW}"
+            for row_id, *parts in rows
+        ]
+        return "".join(lines).encode()
 
 
-def _csv(rows: Sequence[Sequence[Cell]]) -> bytes:
+def _csv_part(columns: Sequence[Column], part: Part) -> str:
+    """The cells of a part, with a comma before each."""
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+    csv.writer(text).writerow(["", *map(_csv_cell, columns, part)])
+    return text.getvalue().removesuffix(_END_OF_ROW)
+
+
+def _csv_cell(column: Column, cell: Cell) -> Cell:
+    if column.type == "boolean":
+        return "true" if cell else "false"
+    return inert(cell) if column.free and isinstance(cell, str) else cell
 
 
 class Ndjson:
     """One JSON object a row, each on its own line, with all columns in each."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._names = [column.name for column in columns]
-        self._objects = [place for place, each in enumerate(columns) if each.type == "object"]
-        self._encoder = msgspec.json.Encoder()
+    def __init__(self, table: RowTable) -> None:
+        self._id = msgspec.json.encode(table.id.name)
+        self._texts = [lru_cache(MAX_SHARED)(partial(_json_part, part)) for part in table.parts]
 
     def head(self) -> bytes:
         """Nothing."""
         return b""
 
-    def encode(self, rows: Sequence[list[Cell]]) -> bytes:
+    def encode(self, rows: Sequence[CellRow]) -> bytes:
         """Some rows."""
-        lines: list[dict[str, Any]] = [dict(zip(self._names, row, strict=True)) for row in rows]
-        for place in self._objects:
-            name = self._names[place]
-            for line in lines:
-                if line[name] is not None:
-                    line[name] = msgspec.Raw(line[name])
-        return self._encoder.encode_lines(lines)
+        return b"".join(
+            b'{%b:"%b"%b}\n' % (self._id, row_id.encode(), b"".join(map(call, self._texts, parts)))
+            for row_id, *parts in rows
+        )
+
+
+def _json_part(columns: Sequence[Column], part: Part) -> bytes:
+    """The members of a part, with a comma before each."""
+    members = {
+        column.name: msgspec.Raw(cell)
+        if column.type == "object" and isinstance(cell, str)
+        else cell
+        for column, cell in zip(columns, part, strict=True)
+    }
+    return b"," + msgspec.json.encode(members)[1:-1]
 
 
 class Files(Protocol):
@@ -154,8 +169,8 @@ class Files(Protocol):
         """Go on with this table."""
         ...
 
-    def write(self, rows: Sequence[list[Cell]]) -> None:
-        """Some rows of the table begun last; they are used up by it."""
+    def write(self, rows: Sequence[CellRow]) -> None:
+        """Some rows of the table begun last."""
         ...
 
     def finish(self, about: Mapping[str, object]) -> None:
@@ -187,9 +202,7 @@ def files_of(kind: Format, folder: Path) -> Files:
 class TextFiles:
     """A file of text for each table."""
 
-    def __init__(
-        self, folder: Path, kind: Format, text: Callable[[Sequence[Column]], Text]
-    ) -> None:
+    def __init__(self, folder: Path, kind: Format, text: Callable[[RowTable], Text]) -> None:
         self._folder = folder
         self._kind = kind
         self._text = text
@@ -198,12 +211,12 @@ class TextFiles:
     def begin(self, table: RowTable) -> None:
         """Go on with this table."""
         self._close()
-        self._encoder = self._text(table.columns)
+        self._encoder = self._text(table)
         self._file = self.path(table).open("wb")
         self._file.write(self._encoder.head())
 
-    def write(self, rows: Sequence[list[Cell]]) -> None:
-        """Some rows of the table begun last; they are used up by it."""
+    def write(self, rows: Sequence[CellRow]) -> None:
+        """Some rows of the table begun last."""
         assert self._file is not None
         self._file.write(self._encoder.encode(rows))
 
@@ -238,8 +251,8 @@ class ParquetFiles:
         self._tables.append(table)
         self._text.begin(table)
 
-    def write(self, rows: Sequence[list[Cell]]) -> None:
-        """Some rows of the table begun last; they are used up by it."""
+    def write(self, rows: Sequence[CellRow]) -> None:
+        """Some rows of the table begun last."""
         self._text.write(rows)
 
     def finish(self, about: Mapping[str, object]) -> None:
@@ -298,7 +311,7 @@ class Workbook:
         }
         self._write = [write[column.type] for column in table.columns]
 
-    def write(self, rows: Sequence[list[Cell]]) -> None:
+    def write(self, rows: Sequence[CellRow]) -> None:
         """Some rows of the table begun last.
 
         Raises:
@@ -310,7 +323,8 @@ class Workbook:
                     f"there are more than {self._max_rows:,} {self._tables[-1].name}, which is all"
                     " that a sheet of an Excel workbook holds"
                 )
-            for place, cell in enumerate(row):
+            row_id, *parts = row
+            for place, cell in enumerate((row_id, *chain.from_iterable(parts))):
                 if cell is not None and self._write[place](self._next, place, cell) < 0:
                     raise self._refused(
                         f"a text among the {self._tables[-1].name} is longer than a cell of an"

@@ -38,7 +38,7 @@ from sync_service.collector.insight.package import (
     tell_package,
     tell_table,
 )
-from sync_service.collector.insight.rows import Catalogue, Cell, RowTable
+from sync_service.collector.insight.rows import Catalogue, CellRow, RowTable
 from sync_service.collector.insight.writers import Csv, Format, Ndjson, ParquetFiles, Text
 from sync_service.collector.published import Published
 from sync_service.collector.pull.cursor import read_cursor, write_cursor
@@ -130,9 +130,9 @@ class Pull:
             return Response(headers=headers, media_type=kind.media_type)
         match kind:
             case Format.CSV:
-                body = self._text(rows, found, Csv(rows.columns))
+                body = self._text(rows, found, Csv(rows))
             case Format.NDJSON:
-                body = self._text(rows, found, Ndjson(rows.columns))
+                body = self._text(rows, found, Ndjson(rows))
             case _:
                 return await self._file(rows, found, about, headers)
         return StreamingResponse(body, headers=headers, media_type=kind.media_type)
@@ -161,11 +161,11 @@ class Pull:
         media_type = Format.PARQUET.media_type
         return StreamingResponse(_send(file), headers={**headers, **length}, media_type=media_type)
 
-    async def _read(self, table: RowTable, found: Stretch) -> AsyncIterator[list[list[Cell]]]:
+    async def _read(self, table: RowTable, found: Stretch) -> AsyncIterator[list[CellRow]]:
         of, start = table.source.c, found.start
         while True:
             query = (
-                table.query.where(start.before(table.source, found.end))
+                table.some.where(start.before(table.source, found.end))
                 .order_by(of.instalment, of.record_id)
                 .limit(_AT_ONCE)
             )

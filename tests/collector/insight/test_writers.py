@@ -204,21 +204,32 @@ def test_nothing_is_left_beside_the_files_that_the_package_names(exported):
         assert {path.name for path in (exported / kind).iterdir()} == named | {"datapackage.json"}
 
 
-def a_table(*columns):
+def a_table(*parts):
     source = tables.response
-    return RowTable("words", "Words", columns, source, source.select(), list)
+    every = source.select()
+    return RowTable("words", "Words", Column("id", "An id."), parts, source, every, every, tuple)
 
 
 WORDS = a_table(
-    Column("flag", "A flag.", "boolean"),
-    Column("day", "A day.", "date", required=False),
-    Column("number", "A number.", "integer", required=False),
-    Column("word", "Any text.", required=False, free=True),
-    Column("unknown", "JSON.", "object", required=False),
+    (
+        Column("flag", "A flag.", "boolean"),
+        Column("day", "A day.", "date", required=False),
+        Column("number", "A number.", "integer", required=False),
+    ),
+    (Column("word", "Any text.", required=False, free=True),),
+    (Column("unknown", "JSON.", "object", required=False),),
 )
+NAMES = [column.name for column in WORDS.columns]
+
+
+def a_row(row_id, *cells):
+    return row_id, cells[:3], cells[3:4], cells[4:]
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n"), min_size=1)
 ROWS = st.lists(
     st.tuples(
+        st.sampled_from(["00ff", "1e5", "0"]),
         st.booleans(),
         st.none() | st.dates(date(1970, 1, 1), date(9999, 12, 31)),
         st.none() | st.integers(-(2**53), 2**53),
@@ -236,11 +247,9 @@ def test_any_rows_come_back_from_parquet_and_a_workbook_as_they_were(tmp_path_fa
     for kind in (Format.PARQUET, Format.XLSX):
         files = files_of(kind, folder)
         files.begin(WORDS)
-        files.write([list(row) for row in rows])
+        files.write([a_row(*row) for row in rows])
         files.finish({})
-    wanted = [
-        dict(zip(("flag", "day", "number", "word", "unknown"), row, strict=True)) for row in rows
-    ]
+    wanted = [dict(zip(NAMES, row, strict=True)) for row in rows]
     for row in wanted:
         row["unknown"] = row["unknown"] and json.loads(row["unknown"])
     assert read_parquet(folder, "words") == wanted
@@ -256,7 +265,7 @@ def unescaped(row):
 def test_what_does_not_fit_a_sheet_is_refused_with_what_to_do_instead(tmp_path):
     book = Workbook(tmp_path, max_rows=2)
     book.begin(WORDS)
-    row = [True, None, None, "a", None]
+    row = a_row("00", True, None, None, "a", None)
     book.write([row, row])
     with pytest.raises(ExportError, match=r"more than 2 words.*use --format csv or parquet"):
         book.write([row])
@@ -267,7 +276,7 @@ def test_a_text_that_does_not_fit_a_cell_is_refused_too(tmp_path):
     book = Workbook(tmp_path)
     book.begin(WORDS)
     with pytest.raises(ExportError, match="longer than a cell"):
-        book.write([[True, None, None, None, "x" * 32_768]])
+        book.write([a_row("00", True, None, None, "x" * 32_768, None)])
 
 
 @pytest.mark.parametrize("kind", Format)
@@ -280,8 +289,8 @@ def test_ten_times_the_rows_take_no_more_memory(tmp_path, kind):
             files = files_of(kind, folder)
             files.begin(WORDS)
             for part in range(parts):
-                row = (True, date(2026, 3, 10), part, f"A text of some length {part}", None)
-                files.write([list(row) for _ in range(200)])
+                said = (True, date(2026, 3, 10), part, f"A text of some length {part}", None)
+                files.write([a_row(f"{part:032x}", *said) for _ in range(200)])
             files.finish({})
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -292,11 +301,29 @@ def test_ten_times_the_rows_take_no_more_memory(tmp_path, kind):
 
 
 def test_text_that_is_sent_bit_by_bit_is_the_text_of_the_file():
-    row = (True, date(2026, 3, 10), 5, "=1", '{"40": 1}')
-    csv_text, ndjson = Csv(WORDS.columns), Ndjson(WORDS.columns)
-    assert csv_text.head() + csv_text.encode([list(row)]) == (
-        b'flag,day,number,word,unknown\r\ntrue,2026-03-10,5,\'=1,"{""40"": 1}"\r\n'
+    row = a_row("00ff", True, date(2026, 3, 10), 5, "=1\n", '{"40": 1}')
+    csv_text, ndjson = Csv(WORDS), Ndjson(WORDS)
+    assert csv_text.head() + csv_text.encode([row]) == (
+        b'id,flag,day,number,word,unknown\r\n00ff,true,2026-03-10,5,"\'=1\n","{""40"": 1}"\r\n'
     )
-    assert ndjson.head() + ndjson.encode([list(row)]) == (
-        b'{"flag":true,"day":"2026-03-10","number":5,"word":"=1","unknown":{"40": 1}}\n'
+    assert ndjson.head() + ndjson.encode([row]) == (
+        b'{"id":"00ff","flag":true,"day":"2026-03-10","number":5,'
+        b'"word":"=1\\n","unknown":{"40": 1}}\n'
     )
+
+
+@pytest.mark.parametrize("text", [Csv, Ndjson])
+def test_a_part_that_comes_again_is_written_as_it_was_before(text):
+    """Though true and 1 are the same to Python, and parts are remembered by what is in them."""
+    rows = [
+        a_row("00", True, None, 1, None, None),
+        a_row("01", False, None, 0, "a", "[0]"),
+        a_row("02", True, None, 1, "a", None),
+        a_row("03", False, None, 0, None, "[0]"),
+    ]
+    together, alone = text(WORDS), [text(WORDS).encode([row]) for row in rows]
+    assert together.encode(rows) + together.encode(rows) == b"".join(alone + alone)
+
+
+def test_an_empty_cell_is_empty_even_alone_in_its_part():
+    assert Csv(WORDS).encode([a_row("00", False, None, None, None, None)]) == b"00,false,,,,\r\n"
