@@ -1,4 +1,4 @@
-"""Respondents for benchmarks: each answers four ratings of the questionnaire for libraries."""
+"""Respondents for benchmarks: each answers four ratings of the first questionnaire published."""
 
 from datetime import UTC, datetime
 from random import Random
@@ -6,7 +6,7 @@ from random import Random
 from sync_service.contract.record import Moment, Response, half_day_of
 
 RATINGS = (1, 2, 3, 4)
-"""The codes of the first four items of library.toml; each has the options 1 to 3."""
+"""The codes of the first four items of gp.toml; each has the options 1 to 3."""
 
 
 def response(random: Random, half_day: int | None = None) -> Response:
