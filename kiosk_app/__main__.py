@@ -23,7 +23,7 @@ from kiosk_app.hand import Hand
 from kiosk_app.in_force import InForce
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.languages.catalogue import Catalogue, read_catalogues
-from kiosk_app.ui.theme import PX_PER_MM
+from kiosk_app.layout.compositor import Compositor
 from kiosk_app.ui.window import prepare
 from kiosk_app.writer import Pace, Store, UnsavedError, Writer
 from sync_service.contract.publication import Publication
@@ -83,14 +83,10 @@ def main() -> int:
         stamp = read_stamp(Path(settings.stamp))
         store_key = StoreKey.find(settings.store_key, os.environ)
         watchdog = Watchdog.from_environment(os.environ)
+        compositor = Compositor(settings.find_panel(stamp.panel), read_catalogues())
         with TemporaryDirectory(prefix="regard-kiosk-") as home:
-            prepare(
-                home=Path(home),
-                width=settings.width,
-                height=settings.height,
-                fullscreen=settings.fullscreen,
-            )
-            _run(settings, stamp, store_key, watchdog)
+            prepare(home=Path(home), panel=compositor.panel, fullscreen=settings.fullscreen)
+            _run(settings, stamp, compositor, store_key, watchdog)
     except UnsavedError as error:
         print(f"regard-kiosk: {error}", file=sys.stderr)
         return 1
@@ -117,9 +113,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(settings: KioskSettings, stamp: Stamp, store_key: StoreKey, watchdog: Watchdog) -> None:
-    catalogues = read_catalogues()
-    in_force = _stamped(stamp, catalogues)
+def _run(
+    settings: KioskSettings,
+    stamp: Stamp,
+    compositor: Compositor,
+    store_key: StoreKey,
+    watchdog: Watchdog,
+) -> None:
+    in_force = _stamped(stamp, compositor.catalogues)
     clock = Clock()
     door = Door()
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # on every thread; `_show` waits for them
@@ -135,7 +136,7 @@ def _run(settings: KioskSettings, stamp: Stamp, store_key: StoreKey, watchdog: W
         clock,
         door,
         timezone=in_force.assignment.timezone,
-        spoken=catalogues,
+        spoken=compositor.catalogues,
         pace=Pace(),
     )
     kiosk = Kiosk(
@@ -152,7 +153,7 @@ def _run(settings: KioskSettings, stamp: Stamp, store_key: StoreKey, watchdog: W
         closing.callback(writer.close, _CLOSING_S)
         closing.callback(lambda: kiosk.close(time.monotonic()))
         closing.callback(watchdog.stopping)
-        _show(settings, kiosk, catalogues, door=door, writer=writer, watchdog=watchdog)
+        _show(settings, kiosk, compositor, door=door, writer=writer, watchdog=watchdog)
 
 
 def _stamped(stamp: Stamp, catalogues: Mapping[str, Catalogue]) -> InForce:
@@ -171,7 +172,7 @@ def _stamped(stamp: Stamp, catalogues: Mapping[str, Catalogue]) -> InForce:
 def _show(
     settings: KioskSettings,
     kiosk: Kiosk,
-    catalogues: Mapping[str, Catalogue],
+    compositor: Compositor,
     *,
     door: Door,
     writer: Writer,
@@ -186,9 +187,8 @@ def _show(
         chores.append(Chore(watchdog.interval_s, watchdog.alive))
     app = KioskApp(
         kiosk,
-        catalogues,
+        compositor,
         Hand(settings.repeat_s),
-        px_per_mm=PX_PER_MM,
         clock=time.monotonic,
         let_in=door.let_in,
         chores=tuple(chores),

@@ -5,6 +5,8 @@
     KioskError
     ├── NotAskableError    what is published can't be asked here: keep what was in force, say so
     ├── NotAdmittedError   not an answer to the item that is shown: don't record it
+    ├── NoRoomError        a panel has no room for a page: don't begin to ask there
+    ├── UnknownPanelError  no panel has this name: name another, or give its measures
     ├── StartError         the kiosk can't start: mend what the message names
     └── ScreenError        the screen has failed: start the kiosk anew
 """
@@ -20,6 +22,14 @@ class NotAskableError(KioskError):
 
 class NotAdmittedError(KioskError):
     """Not an answer to the item that is shown; don't record it."""
+
+
+class NoRoomError(KioskError):
+    """A panel has no room for a page; don't begin to ask there."""
+
+
+class UnknownPanelError(KioskError):
+    """No panel has this name; name another, or give its measures."""
 
 
 class StartError(KioskError):

@@ -16,19 +16,64 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """The words of one language. ``keyboard`` is its rows of letters, from the top."""
 
     name: str
-    attract: str
+    greeting: str
+    touch_an_answer: str
+    touch_here: str
+    about: str
+    replies: str
     progress: str
     back: str
     skip: str
+    skip_short: str
+    stop: str
     next: str
+    write: str
+    close: str
+    read_on: str
+    still_there: str
+    still_here: str
+    someone_new: str
+    paused: str
+    paused_for: str
     saving: str
     thanks: str
     saved: str
     invitation: str
+    discarded: str
+    discarded_for: str
     not_working: str
     ask_staff: str
     not_saved: str
     still_trying: str
+    who_asks: str
+    who_asks_here: str
+    what_is_kept: str
+    kept_for: str
+    kept_for_one: str
+    no_camera: str
+    staff_cannot_see: str
+    whom_to_ask: str
+    whom_to_ask_here: str
+    owed: str
+    days_late: str
+    day_late: str
+    you_said: str
+    did: str
+    will: str
+    will_by: str
+    cannot: str
+    passed: str
+    signed_by: str
+    invited: str
+    previous_reply: str
+    next_reply: str
+    is_it_fair: str
+    fair: str
+    partly: str
+    unfair: str
+    no_verdict: str
+    date: str
+    months: tuple[str, ...]
     type_here: str
     capitals: str
     space: str

@@ -16,13 +16,12 @@ from kivy.core.window import Window
 from kiosk_app.error import ScreenError, StartError
 from kiosk_app.hand import Hand
 from kiosk_app.kiosk import Kiosk
-from kiosk_app.ui.button import WordButton
+from kiosk_app.layout.compositor import Compositor
+from kiosk_app.layout.placed import Act, Box, Deed
 from kiosk_app.ui.event_wait import EventWait
-from kiosk_app.ui.page import Catalogues, Page
-from kiosk_app.ui.screens import AttractPage, ItemPage, OutOfServicePage, SavingPage, ThanksPage
-from kiosk_app.ui.theme import PAPER, Theme
+from kiosk_app.ui.page import Page
+from kiosk_app.ui.palette import Ground
 from kiosk_app.ui.touch import OneTouch
-from kiosk_app.ui.writing import TextPage
 from kiosk_app.view import Screen, View
 
 log = logging.getLogger(__name__)
@@ -32,14 +31,6 @@ _LONGEST_WAIT_S: Final = 60.0
 _PURGE_S: Final = 60.0
 _APOLOGY_S: Final = 3.0
 """How long it is said that the screen has failed: enough to read it, before it starts anew."""
-
-_PAGES: Final[dict[Screen, type[Page]]] = {
-    Screen.ATTRACT: AttractPage,
-    Screen.ASKING: ItemPage,
-    Screen.SAVING: SavingPage,
-    Screen.THANKS: ThanksPage,
-    Screen.OUT_OF_SERVICE: OutOfServicePage,
-}
 
 _GOES_ON: Final = (Screen.ASKING, Screen.STILL_THERE, Screen.PAUSED)
 """The screens within a session: what was typed is still there after them."""
@@ -56,21 +47,20 @@ class Chore:
 class KioskApp:
     """The kiosk on a window.
 
-    ``hand`` judges what touches it; ``px_per_mm`` says how many pixels of the panel are a
-    millimetre. ``clock`` gives the seconds that the kiosk's events are told with; ``let_in`` lets
-    in what other threads have left, see `wake`.
+    ``compositor`` sets its pages, ``hand`` judges what touches it. ``clock`` gives the seconds
+    that the kiosk's events are told with; ``let_in`` lets in what other threads have left, see
+    `wake`.
 
     Raises:
-        StartError: there is no screen.
+        StartError: there is no screen, or another than the panel that pages are set for.
     """
 
     def __init__(
         self,
         kiosk: Kiosk,
-        catalogues: Catalogues,
+        compositor: Compositor,
         hand: Hand,
         *,
-        px_per_mm: float,
         clock: Callable[[], float],
         let_in: Callable[[float], None],
         chores: tuple[Chore, ...],
@@ -87,26 +77,39 @@ class KioskApp:
                 "there is no screen to show the kiosk on: set DISPLAY or WAYLAND_DISPLAY to one,"
                 " or on a console set SDL_VIDEODRIVER=kmsdrm"
             )
-        theme = Theme(Window.height)
-        self._pages = {screen: page(theme, catalogues) for screen, page in _PAGES.items()}
-        self._writing = TextPage(theme, catalogues)
-        self._blank = self._pages[Screen.SAVING]
-        for page in (*self._pages.values(), self._writing):
-            page.bind(
-                on_answer=self._tell(kiosk.answer),
-                on_skip=self._tell(kiosk.skip),
-                on_back=self._tell(kiosk.back),
-                on_language=self._tell(kiosk.choose_language),
-                on_dismiss=self._tell(kiosk.dismiss),
+        panel = compositor.panel
+        if tuple(Window.system_size) != (panel.width_px, panel.height_px):
+            width, height = Window.system_size
+            raise StartError(
+                f"the screen has {width}x{height} pixels, and the panel {panel.name} has"
+                f" {panel.width_px}x{panel.height_px}: set panel to what is there"
             )
+        self._deeds: dict[Act, Callable[..., None]] = {
+            Act.ANSWER: kiosk.answer,
+            Act.SKIP: kiosk.skip,
+            Act.BACK: kiosk.back,
+            Act.STOP: kiosk.stop,
+            Act.LANGUAGE: kiosk.choose_language,
+            Act.STILL_HERE: kiosk.still_here,
+            Act.SOMEONE_NEW: kiosk.someone_new,
+            Act.ABOUT: kiosk.open_about,
+            Act.REPLIES: kiosk.open_replies,
+            Act.NEXT_REPLY: kiosk.next_reply,
+            Act.PREVIOUS_REPLY: kiosk.previous_reply,
+            Act.VERDICT: kiosk.judge,
+            Act.DISMISS: kiosk.dismiss,
+        }
+        Window.clearcolor = Ground.PAGE.face
+        self._page = Page(compositor, self._tell)
         self.root = OneTouch(
             hand,
-            px_per_mm=px_per_mm,
+            px_per_mm=panel.px_per_mm,
             clock=clock,
             touched=self._touched,
             disturbed=self._disturbed,
             settled=lambda: kiosk.settled(self._clock()),
         )
+        self.root.add_widget(self._page)
         self._view: View | None = None
         self._drawn: View | None = None
         self._traced: tuple[View, Set[str]] | None = None
@@ -120,7 +123,6 @@ class KioskApp:
             ScreenError: something failed, whatever it was; that the screen is out of service was
                 said on it, if that could still be done.
         """
-        Window.clearcolor = PAPER
         Window.set_title("Regard")
         Window.bind(on_request_close=self._close_asked)
         # Kivy looks each second whether a texture that is kept has become old.
@@ -145,6 +147,7 @@ class KioskApp:
         self._let_in(self._clock())
         self.root.count_fingers(self._wait.take_fingers())
         self.render()
+        self.root.typing = self._page.typing
         EventLoop.idle()
         if self._view is not self._drawn:
             self._drawn = self._view
@@ -167,18 +170,10 @@ class KioskApp:
         if view == self._view:
             return
         self._view = view
-        writing = view.asked is not None and view.asked.kind == "text"
-        page = self._writing if writing else self._pages.get(view.screen, self._blank)
         self.root.forget_touch()
-        for other in self.root.children[:]:
-            self.root.remove_widget(other)
-            if other is not page:
-                other.clear_widgets()
-        self.root.typing = writing
         if view.screen not in _GOES_ON:
-            self._writing.forget()
-        page.show(view)
-        self.root.add_widget(page)
+            self._page.forget()
+        self._page.show(view)
 
     def _apologise(self) -> None:
         """Keep what was answered, and say for a while that the screen is out of service.
@@ -201,17 +196,13 @@ class KioskApp:
         except Exception as error:
             raise ScreenError("the screen has failed again while saying so") from error
 
-    def _tell(self, event: Callable[..., None]) -> Callable[..., None]:
-        """What tells the kiosk of a deed and shows what comes of it."""
-
-        def told(_: object, *deed: Any) -> None:
-            now = self._clock()
-            if self._trace_view:
-                log.info("deed", extra={"at": f"{now:.6f}"})
-            event(*deed, now=now)
-            self.render()
-
-        return told
+    def _tell(self, deed: Deed) -> None:
+        """Tell the kiosk of a deed, and show what comes of it."""
+        now = self._clock()
+        if self._trace_view:
+            log.info("deed", extra={"at": f"{now:.6f}"})
+        self._deeds[deed.act](*deed.told, now=now)
+        self.render()
 
     def _touched(self) -> None:
         self._kiosk.touch(self._clock())
@@ -254,8 +245,7 @@ class KioskApp:
         view = self._view
         if not self._trace_view or view is None:
             return
-        [page] = self.root.children
-        buttons = {button.name: _box(button) for button in page.buttons}
+        buttons = {button.name: _box(button.placed.box) for button in self._page.buttons}
         if self._traced == (view, buttons.keys()):
             return
         self._traced = (view, buttons.keys())
@@ -271,7 +261,6 @@ class KioskApp:
         )
 
 
-def _box(button: WordButton) -> tuple[int, int, int, int]:
+def _box(box: Box) -> tuple[int, int, int, int]:
     """From the left, from the top, width and height: as the window's system counts."""
-    top = Window.height - button.y - button.height
-    return round(button.x), round(top), round(button.width), round(button.height)
+    return box.x, box.y, box.width, box.height

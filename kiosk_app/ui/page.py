@@ -1,166 +1,156 @@
-"""The page: what all screens have in common."""
+"""The page: puts on the screen what the compositor places, and tells of the respondent's deeds."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import replace
 
-from kivy.graphics import Color, Line
-from kivy.uix.boxlayout import BoxLayout
+from kivy.graphics import Color, Rectangle
+from kivy.input import MotionEvent
 from kivy.uix.widget import Widget
 
-from kiosk_app.languages.catalogue import Catalogue
-from kiosk_app.ui.button import Look, WordButton, Words
-from kiosk_app.ui.theme import FAINT, QUIET_INK, Theme
-from kiosk_app.view import Asked, View
-
-MARGIN: Final = 40
-GAP: Final = 22
-_EDGE: Final = 28
-_HEADER: Final = 52
-_FOOTER: Final = 80
-_HEADING: Final = (56, 50, 44, 38, 33)
-_LINE: Final = (30, 27, 24, 21)
-
-Catalogues = Mapping[str, Catalogue]
+from kiosk_app.layout import placed
+from kiosk_app.layout.compositor import Compositor, Turned
+from kiosk_app.layout.placed import Act, Deed, Layout, Lettered, Tone
+from kiosk_app.layout.writing import Keys
+from kiosk_app.ui.button import Plate, WordButton
+from kiosk_app.ui.palette import RULE, Colour, Ground
+from kiosk_app.ui.sheet import Sheet
+from kiosk_app.ui.stage import RADIUS_MM, Ink, Stage
+from kiosk_app.view import View
 
 
-class Page(BoxLayout):
-    """A page that shows one view; each kind of screen is one.
+class Page(Widget):
+    """A page that shows one view after another. ``tell`` is called with each deed.
 
-    It gives the respondent's deeds: ``on_answer`` (item, value, language), ``on_skip`` and
-    ``on_back`` (item, language), ``on_language`` (language), ``on_dismiss``.
+    Turning a leaf stays here, as does what is written until it is confirmed; it is kept while
+    the respondent goes back and forth, until `forget`.
     """
 
-    __events__ = ("on_answer", "on_skip", "on_back", "on_language", "on_dismiss")
-
-    def __init__(self, theme: Theme, catalogues: Catalogues) -> None:
-        super().__init__(
-            orientation="vertical", padding=(theme(MARGIN), theme(_EDGE)), spacing=theme(GAP)
-        )
-        self.theme = theme
-        self.catalogues = catalogues
-
-    def show(self, view: View) -> None:
-        """Show a view, in place of what was shown."""
-        raise NotImplementedError
+    def __init__(self, compositor: Compositor, tell: Callable[[Deed], None]) -> None:
+        super().__init__()
+        self.layout = Layout(())
+        self._compositor = compositor
+        self._tell = tell
+        self._stage = Stage(compositor.panel, compositor.lettering)
+        self._view: View | None = None
+        self._turned = Turned()
+        self._sheet: Sheet | None = None
+        self._drafts: dict[int, str] = {}
 
     @property
     def buttons(self) -> list[WordButton]:
         """The buttons on the page, those that can't be tapped yet included."""
-        return [widget for widget in self.walk(restrict=True) if isinstance(widget, WordButton)]
+        return [child for child in reversed(self.children) if isinstance(child, WordButton)]
 
-    def on_answer(self, item: int, value: int | str, language: str) -> None:
-        """An answer was given to an item, under its question in a language."""
+    @property
+    def typing(self) -> bool:
+        """Whether it has a keyboard."""
+        return self._sheet is not None
 
-    def on_skip(self, item: int, language: str) -> None:
-        """An item is passed over."""
+    def show(self, view: View) -> None:
+        """Show a view, in place of what was shown.
 
-    def on_back(self, item: int, language: str) -> None:
-        """The item before is wanted."""
+        Raises:
+            NoRoomError: the panel has no room for it.
+        """
+        self._view = view
+        self._turn(Turned())
 
-    def on_language(self, language: str) -> None:
-        """Another language is wanted."""
+    def forget(self) -> None:
+        """Forget what was written: its respondent is gone, and what was to be kept is stored."""
+        self._drafts.clear()
 
-    def on_dismiss(self) -> None:
-        """What is shown was read."""
+    def do(self, deed: Deed) -> None:
+        """Do what a button on the page does."""
+        match deed.act:
+            case Act.LEAF:
+                self._turn(replace(self._turned, leaf=deed.told[0]))
+            case Act.KEYS:
+                self._turn(replace(self._turned, keys=deed.told[0]))
+            case Act.LETTER | Act.DELETE:
+                self._write(deed)
+            case Act.WRITTEN:
+                assert self._sheet is not None
+                item, language = deed.told
+                self._tell(Deed(Act.ANSWER, (item, self._sheet.written.strip(), language)))
+            case _:
+                self._tell(deed)
 
-    def header(self, view: View, middle: str = "") -> Widget:
-        """The site, what stands beside it, and the languages to change to."""
-        theme = self.theme
-        header = BoxLayout(size_hint_y=None, height=theme(_HEADER), spacing=theme(GAP))
-        quiet: dict[str, Any] = {"color": QUIET_INK}
-        header.add_widget(Words(theme, (24, 21, 18), text=view.site_name, halign="left", **quiet))
-        if middle:
-            header.add_widget(Words(theme, (24, 21), text=middle, halign="right", **quiet))
-        for language in view.other_languages:
-            button = WordButton(
-                theme,
-                f"language-{language}",
-                self.catalogues[language].name,
-                sizes=(24, 21, 18),
-                size_hint_x=None,
-                width=theme(170),
-            )
-            button.bind(on_release=partial(self._choose_language, language))
-            header.add_widget(button)
-        return header
+    def on_touch_up(self, touch: MotionEvent) -> bool:
+        """A finger is lifted: on some pages it does the same wherever it is."""
+        if super().on_touch_up(touch):
+            return True
+        if self.layout.anywhere is not None:
+            self._tell(self.layout.anywhere)
+        return True
 
-    def footer_button(
-        self, name: str, text: str, *, look: Look = Look.PLAIN, wide: bool = False
-    ) -> WordButton:
-        """A button for the foot of the page."""
-        width = 340 if wide else 220
-        return WordButton(
-            self.theme,
-            name,
-            text,
-            look=look,
-            sizes=(26, 23, 20),
-            size_hint_x=None,
-            width=self.theme(width),
-        )
+    def _turn(self, turned: Turned) -> None:
+        """Put on the screen what the page is turned to."""
+        assert self._view is not None
+        self._turned = turned
+        self.layout = self._compositor.compose(self._view, turned)
+        self._sheet = None
+        self.clear_widgets()
+        self.canvas.clear()
+        for each in self.layout.placed:
+            self._put(each)
+        self._written()
 
-    def skip_button(self, asked: Asked, language: str) -> WordButton:
-        """The way past an item."""
-        button = self.footer_button(f"skip-{language}", self.catalogues[language].skip, wide=True)
-        button.bind(on_release=lambda _: self.dispatch("on_skip", asked.item, language))
-        return button
+    def _put(self, each: placed.Placed) -> None:
+        stage = self._stage
+        match each:
+            case placed.Button():
+                button = WordButton(stage, each)
+                button.bind(on_release=lambda button: self.do(button.placed.deed))
+                self.add_widget(button)
+            case placed.Sheet():
+                assert self._view is not None
+                asked = self._view.asked
+                assert asked is not None
+                given = asked.given if isinstance(asked.given, str) else ""
+                draft = self._drafts.get(asked.item, given)
+                self._sheet = Sheet(stage, each, draft, asked.max_length)
+                self.add_widget(self._sheet)
+            case placed.Lettered():
+                self.canvas.add(Ink(stage, each, colour_of(each)))
+            case placed.Card():
+                ground = Ground[each.ground.name]
+                with self.canvas:
+                    plate = Plate(stage, stage.px(RADIUS_MM), **stage.place(each.box))
+                plate.restyle(ground.face, ground.face)
+            case placed.Rule():
+                with self.canvas:
+                    Color(*RULE)
+                    Rectangle(**stage.place(each.box))
 
-    def footer(self, *buttons: WordButton | None) -> Widget:
-        """Buttons from left to right, under a rule; room stands where there is `None`."""
-        theme = self.theme
-        footer = BoxLayout(size_hint_y=None, height=theme(_FOOTER + GAP), spacing=theme(GAP))
-        footer.padding = (0, theme(GAP), 0, 0)
-        footer.bind(pos=partial(_draw_rule, theme), size=partial(_draw_rule, theme))
-        for button in buttons:
-            footer.add_widget(button if button is not None else Widget())
-        return footer
+    def _write(self, deed: Deed) -> None:
+        assert self._sheet is not None
+        if deed.act is Act.LETTER:
+            self._sheet.write(deed.told[0])
+        else:
+            self._sheet.delete()
+        self._written()
+        if deed.act is Act.LETTER and self._turned.keys is Keys.CAPITALS:
+            self._turn(replace(self._turned, keys=Keys.LETTERS))
 
-    def back_button(self, asked: Asked, language: str) -> WordButton | None:
-        """The way to the item before, where there is one."""
-        if not asked.can_go_back:
-            return None
-        button = self.footer_button("back", self.catalogues[language].back)
-        button.bind(on_release=lambda _: self.dispatch("on_back", asked.item, language))
-        return button
-
-    def next_button(self, language: str) -> WordButton:
-        """The way on, with the answer that stands."""
-        return self.footer_button("next", self.catalogues[language].next, look=Look.STRONG)
-
-    def progress(self, asked: Asked, language: str) -> str:
-        """How far the session is, in words."""
-        return self.catalogues[language].progress.format(
-            number=asked.progress.number, total=asked.progress.total
-        )
-
-    def message(self, texts: Sequence[tuple[str, str]]) -> Widget:
-        """A heading and what follows it; where there are two, they get equal room."""
-        theme = self.theme
-        row = BoxLayout(spacing=theme(2 * MARGIN))
-        for heading, lines in texts:
-            column = BoxLayout(orientation="vertical", spacing=theme(GAP))
-            centred: dict[str, Any] = {"halign": "center"}
-            column.add_widget(
-                Words(theme, _HEADING, text=heading, bold=True, valign="bottom", **centred)
-            )
-            column.add_widget(
-                Words(theme, _LINE, text=lines, color=QUIET_INK, valign="top", **centred)
-            )
-            row.add_widget(column)
-        return row
-
-    def answer(self, asked: Asked, language: str, _: Widget, value: int | str) -> None:
-        """Tell of an answer that was given on this page."""
-        self.dispatch("on_answer", asked.item, value, language)
-
-    def _choose_language(self, language: str, _: WordButton) -> None:
-        self.dispatch("on_language", language)
+    def _written(self) -> None:
+        """Keep what is written, and let it be handed in unless it is blank."""
+        if self._sheet is None:
+            return
+        assert self._view is not None
+        assert self._view.asked is not None
+        self._drafts[self._view.asked.item] = self._sheet.written
+        for button in self.buttons:
+            if button.placed.deed.act is Act.WRITTEN:
+                button.disabled = not self._sheet.written.strip()
 
 
-def _draw_rule(theme: Theme, widget: Widget, *_: object) -> None:
-    top = widget.y + widget.height  # Kivy may not have noted `top` and `right` yet
-    widget.canvas.before.clear()
-    with widget.canvas.before:
-        Color(*FAINT)
-        Line(points=[widget.x, top, widget.x + widget.width, top], width=theme(1))
+def colour_of(words: Lettered) -> Colour:
+    """What words on a ground are drawn in."""
+    ground = Ground[words.ground.name]
+    match words.tone:
+        case Tone.HEADING:
+            return ground.heading
+        case Tone.PLAIN:
+            return ground.words
+        case Tone.QUIET:
+            return ground.quiet

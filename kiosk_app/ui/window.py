@@ -3,23 +3,14 @@
 import os
 from pathlib import Path
 
-from PIL import features
-
-from kiosk_app.error import StartError
+from kiosk_app.layout.panel import Panel
 
 
-def prepare(*, home: Path, width: int, height: int, fullscreen: bool) -> None:
+def prepare(*, home: Path, panel: Panel, fullscreen: bool) -> None:
     """Set the stage for Kivy in this process. ``home`` is a folder for what it may want to keep.
 
     Nothing of Kivy may have been imported before.
-
-    Raises:
-        StartError: text could not be drawn rightly.
     """
-    if not features.check("raqm"):
-        raise StartError(
-            "text can't be drawn: Pillow finds no raqm; install the Debian package libfribidi0"
-        )
     os.environ.update(
         KIVY_HOME=str(home),
         KIVY_NO_CONFIG="1",  # its settings are those below, and no file's
@@ -36,8 +27,8 @@ def prepare(*, home: Path, width: int, height: int, fullscreen: bool) -> None:
 
     for section, option, value in (
         ("kivy", "exit_on_escape", 0),
-        ("graphics", "width", width),
-        ("graphics", "height", height),
+        ("graphics", "width", panel.width_px),
+        ("graphics", "height", panel.height_px),
         ("graphics", "fullscreen", "auto" if fullscreen else 0),
         ("graphics", "resizable", 0),
         ("graphics", "show_cursor", int(not fullscreen)),

@@ -44,6 +44,9 @@ class Citizen:
         answers: dict[str, str] = {}
         skipped: set[str] = set()
         seen = self.window.wait_for("attract")
+        if f"language-{language}" in seen.buttons:
+            self.window.tap(f"language-{language}")
+            seen = self.window.next_view()
         while seen.screen in ("attract", "asking"):
             assert seen.item is not None
             name = self.questionnaire.item(seen.item).name

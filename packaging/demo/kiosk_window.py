@@ -16,8 +16,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final, Self
 
-SETTLE_S: Final = 0.4
-"""A screen takes no tap sooner after it has come."""
+SETTLE_S: Final = 0.6
+"""A screen takes no tap sooner after it has come, and the same place none so soon after a tap."""
 
 _ENDED: Final = (0, 2)
 """The exit statuses after which it would be no use, or not wanted, to start it again."""

@@ -1,194 +1,108 @@
-"""Draws each screen of the real kiosk into build/screens, and prints the paths.
+"""Draws each screen on each panel in each language into build/screens, and prints the paths.
 
-The kiosk runs as it does at a site, is tapped by xdotool, and is brought into each state by what
-brings it there in life: a store that is locked, a folder that is missing, an invitation that is
-published.
+Each panel has a window of its own, on a virtual screen of its size; what is in the pictures is
+what the window shows. `sheet-PANEL.png` has all of a panel's pictures side by side.
 """
 
-import os
-import time
-import tomllib
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from kiosk_window import KioskWindow
-from lone_centre import LoneCentre, write_stamp
-from PIL import ImageGrab
+from PIL import Image
 from pyvirtualdisplay.display import Display
-from sqlalchemy import Engine
+from views import in_both_languages, in_one_language
 
-from sync_service.contract.publication import Invitation, Replies, Stands
-from sync_service.contract.questionnaire import Questionnaire
-from sync_service.contract.stamp import Stamp
-from sync_service.outbox.database import StoreKey, open_store, writing
-from sync_service.outbox.state import State
+from kiosk_app.languages.catalogue import read_catalogues
+from kiosk_app.layout.compositor import Compositor
+from kiosk_app.layout.panel import PANELS, Panel
+from kiosk_app.layout.placed import Act, Deed
+from kiosk_app.ui.window import prepare
+from kiosk_app.view import View
 
-REPOSITORY: Final = Path(__file__).parents[2]
-QUESTIONNAIRES: Final = REPOSITORY / "sync_service/collector/questionnaires"
-PICTURES: Final = REPOSITORY / "build/screens"
-SIZE: Final = (1280, 800)
-KEY: Final = StoreKey(bytes(range(32)))
-INVITATION: Final = Invitation(
-    code=1,
-    what={
-        "en": "Help us plan the new reading room.",
-        "cy": "Helpwch ni i gynllunio'r ystafell ddarllen newydd.",
-    },
-    when={"en": "Tuesdays at four o'clock", "cy": "Bob dydd Mawrth am bedwar o'r gloch"},
-    whom={"en": "Ask for Siân at the desk", "cy": "Gofynnwch am Siân wrth y ddesg"},
-)
+PICTURES: Final = Path(__file__).parents[2] / "build/screens"
+THUMBNAIL_PX: Final = 160_000
+"""How many pixels a picture has on the sheet, about."""
+COLUMNS: Final = 6
 
 
-def draw(name: str) -> None:
-    """Take a picture of what is shown."""
-    time.sleep(0.6)  # the X server has drawn it by then
-    path = PICTURES / f"{name}.png"
-    ImageGrab.grab(xdisplay=os.environ["DISPLAY"]).save(path)
-    print(path)
+def every_view() -> Iterator[tuple[str, View]]:
+    """Every kind of screen, in each language and in both, with its name."""
+    for language, other in (("en", "cy"), ("cy", "en")):
+        for name, view in in_one_language(language, other):
+            yield f"{name}-{language}", view
+    for name, view in in_both_languages("cy", "en"):
+        yield f"{name}-both", view
 
 
-class Sitting:
-    """One kiosk that is drawn: its window and its store."""
+def draw(panel: Panel) -> None:
+    """Draw every screen on a panel, in a window that is opened for it in this process."""
+    with TemporaryDirectory() as home:
+        prepare(home=Path(home), panel=panel, fullscreen=False)
+        from kivy.base import EventLoop, runTouchApp  # noqa: PLC0415  # opens the window
+        from kivy.core.window import Window  # noqa: PLC0415
+        from kivy.graphics.opengl import (  # noqa: PLC0415
+            GL_RGB,
+            GL_UNSIGNED_BYTE,
+            glReadPixels,
+        )
 
-    def __init__(self, window: KioskWindow, store: Engine) -> None:
-        self.window = window
-        self.store = store
+        from kiosk_app.ui.page import Page  # noqa: PLC0415
+        from kiosk_app.ui.palette import Ground  # noqa: PLC0415
 
-    def tap(self, button: str) -> None:
-        """Tap a button and wait for what comes of it."""
-        self.window.tap(button)
-        self.window.next_view()
+        Window.clearcolor = Ground.PAGE.face
+        page = Page(Compositor(panel, read_catalogues()), lambda deed: None)
+        runTouchApp(page, embedded=True)
 
+        def picture(name: str) -> None:
+            EventLoop.idle()
+            Window.dispatch("on_draw")
+            pixels = glReadPixels(0, 0, *Window.size, GL_RGB, GL_UNSIGNED_BYTE)
+            image = Image.frombytes("RGB", Window.size, pixels)
+            path = PICTURES / f"{panel.name}-{name}.png"
+            image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(path)
+            print(path)
 
-@contextmanager
-def sitting(stamp: Stamp) -> Iterator[Sitting]:
-    """A kiosk that runs under a stamp, with a store of its own."""
-    with TemporaryDirectory() as place, ExitStack() as closing:
-        base = Path(place)
-        write_stamp(stamp, base / "stamp")
-        (base / "key").write_bytes(KEY.secret)
-        store = open_store(base / "store.db", KEY)
-        closing.callback(store.dispose)
-        State(store).begin(stamp)
-        window = closing.enter_context(KioskWindow(_settings(base, data=base)))
-        window.wait_for("attract")
-        yield Sitting(window, store)
-
-
-def _settings(base: Path, data: Path) -> Path:
-    settings = base / "kiosk.toml"
-    settings.write_text(
-        f'data = "{data}"\nstamp = "{base}/stamp"\nstore_key = "{base}/key"\n'
-        f"width = {SIZE[0]}\nheight = {SIZE[1]}\nfullscreen = false\ntrace_view = true\n"
-    )
-    return settings
-
-
-def questionnaire(name: str, *ask: str) -> Questionnaire:
-    """A default questionnaire, with the items named one after another."""
-    text = (QUESTIONNAIRES / f"{name}.toml").read_text(encoding="utf-8")
-    asked = Questionnaire.from_document(tomllib.loads(text))
-    return replace(asked, ask=tuple((item,) for item in ask)) if ask else asked
+        for name, view in every_view():
+            page.show(view)
+            picture(name)
+            write = Deed(Act.LEAF, (1,))
+            if any(button.deed == write for button in page.layout.buttons):
+                page.do(write)
+                picture(f"{name}-leaf-2")
 
 
-def each_kind_of_item(centre: LoneCentre, language: str) -> None:
-    """From attract to thanks: a rating, one of five, a choice, a text, in one language."""
-    asked = questionnaire("gp", "dignity", "involvement", "involved", "age_band", "fft_reason")
-    stamp = centre.stamp(asked, site_name="Canton Medical Practice", languages=(language,))
-    with sitting(stamp) as kiosk:
-        draw(f"attract-{language}")
-        kiosk.tap(f"answer-1-{language}")
-        draw(f"rating-{language}")
-        kiosk.tap(f"answer-2-{language}")
-        draw(f"rating-of-five-{language}")
-        kiosk.tap("back")
-        draw(f"answered-before-{language}")
-        kiosk.tap("next")
-        kiosk.tap(f"answer-6-{language}")
-        draw(f"choice-{language}")
-        kiosk.tap(f"answer-6-{language}")
-        draw(f"text-{language}")
-        kiosk.window.settle()
-        for letter in (
-            "capitals",
-            *"roedd",
-            "space",
-            *"pawb",
-            "space",
-            *"yn",
-            "space",
-            *"garedig.",
-        ):
-            kiosk.window.tap(f"key-{letter}")
-        draw(f"text-written-{language}")
-        kiosk.window.tap("next")
-        kiosk.window.wait_for("thanks")
-        draw(f"thanks-{language}")
-
-
-def both_languages(centre: LoneCentre, stands: Stands, suffix: str) -> None:
-    """A bilingual site, and the way to the other language."""
-    with sitting(
-        centre.stamp(questionnaire("library"), languages=("cy", "en"), stands=stands)
-    ) as kiosk:
-        draw(f"attract-bilingual{suffix}")
-        kiosk.tap("answer-1-cy")
-        draw(f"rating-cy-of-a-bilingual-site{suffix}")
-
-
-def slow_and_failing_store(centre: LoneCentre) -> None:
-    """A commit that takes long, then one that does not come off."""
-    stamp = centre.stamp(questionnaire("library", "dignity"))
-    with sitting(stamp) as kiosk, writing(kiosk.store):  # which locks the store
-        kiosk.window.tap("answer-1-en")
-        kiosk.window.next_view()
-        kiosk.window.next_view()
-        draw("saving-en")
-        kiosk.window.wait_for("out_of_service")
-        draw("not-saved-en")
-
-
-def accepted_invitation(centre: LoneCentre) -> None:
-    """Thanks that say how to help."""
-    asked = questionnaire("library", "dignity", "willing")
-    with sitting(centre.stamp(asked, languages=("en", "cy"))) as kiosk:
-        State(kiosk.store).take(centre.publish(Replies("central-library", (INVITATION,))))
-        kiosk.window.next_view()
-        kiosk.tap("answer-1-en")
-        draw("willing-en")
-        kiosk.window.tap("answer-1-en")
-        kiosk.window.wait_for("thanks")
-        draw("thanks-invitation-en")
-
-
-def no_store(centre: LoneCentre, *languages: str) -> None:
-    """A kiosk whose folder is missing."""
-    with TemporaryDirectory() as place:
-        base = Path(place)
-        write_stamp(centre.stamp(questionnaire("library"), languages=languages), base / "stamp")
-        (base / "key").write_bytes(KEY.secret)
-        with KioskWindow(_settings(base, data=base / "missing")) as window:
-            window.wait_for("out_of_service")
-            draw("out-of-service-" + "-".join(languages))
+def sheet(panel: Panel) -> Path:
+    """Put all pictures of a panel on one sheet, the languages of a screen beside each other."""
+    files = sorted(PICTURES.glob(f"{panel.name}-*.png"))
+    scale = (THUMBNAIL_PX / (panel.width_px * panel.height_px)) ** 0.5
+    width, height = round(panel.width_px * scale), round(panel.height_px * scale)
+    rows = -(-len(files) // COLUMNS)
+    gap = 8
+    paper = Image.new("RGB", (COLUMNS * (width + gap), rows * (height + gap)), "grey")
+    for number, file in enumerate(files):
+        row, column = divmod(number, COLUMNS)
+        with Image.open(file) as image:
+            small = image.resize((width, height), Image.Resampling.LANCZOS)
+        paper.paste(small, (column * (width + gap), row * (height + gap)))
+    path = PICTURES / f"sheet-{panel.name}.png"
+    paper.save(path)
+    return path
 
 
 def main() -> None:
-    """Draw every screen."""
+    """Draw every screen on every panel, or on the one that is named."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    centre = LoneCentre()
-    with Display(visible=False, size=SIZE, color_depth=24):
-        for language in ("en", "cy"):
-            each_kind_of_item(centre, language)
-        both_languages(centre, Stands.EXIT, "")
-        both_languages(centre, Stands.WAITING, "-waiting")
-        slow_and_failing_store(centre)
-        accepted_invitation(centre)
-        no_store(centre, "en")
-        no_store(centre, "cy", "en")
+    if len(sys.argv) > 1:
+        draw(PANELS[sys.argv[1]])
+        return
+    for panel in PANELS.values():
+        size = (panel.width_px, panel.height_px)
+        with Display(visible=False, size=size, color_depth=24):
+            subprocess.run([sys.executable, __file__, panel.name], check=True)
+        print(sheet(panel))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ QUESTIONNAIRE_FILE: Final = "questionnaire.publication"
 FILES: Final = (STAMP_FILE, AUTHORITY_FILE, KEYS_FILE, ASSIGNMENT_FILE, QUESTIONNAIRE_FILE)
 """The names of a stamp's files."""
 
+MAX_PANEL: Final = 64
+
 MAX_FILE_LENGTH: Final = 256 * 1024
 """The largest file of a stamp, in bytes."""
 
@@ -47,7 +49,8 @@ class Stamp:
     """What a kiosk starts from.
 
     ``collector`` is the collector's address, ``authority`` the PEM of the certificate authority
-    pinned for it. The three publications are kept signed, as the kiosk will store them.
+    pinned for it. The three publications are kept signed, as the kiosk will store them. ``panel``
+    names the panel that the stamp was made for; older stamps name none.
     """
 
     collector: str
@@ -58,6 +61,7 @@ class Stamp:
     keys: bytes
     assignment: bytes
     questionnaire: bytes
+    panel: str | None = None
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -91,6 +95,7 @@ class Stamp:
             keys=files[KEYS_FILE],
             assignment=files[ASSIGNMENT_FILE],
             questionnaire=files[QUESTIONNAIRE_FILE],
+            panel=fields.text("panel", MAX_PANEL) if "panel" in fields else None,
         )
         fields.nothing_else()
         address = urlsplit(stamp.collector)
@@ -132,6 +137,8 @@ class Stamp:
             "enrolment_code": self.enrolment_code,
             "publishing_key": key_document(self.publishing_key).hex(),
         }
+        if self.panel is not None:
+            members["panel"] = self.panel
         # A JSON string in ASCII is a TOML string, as long as it needs no surrogates.
         lines = ["format = 1", *(f"{key} = {json.dumps(text)}" for key, text in members.items())]
         return {

@@ -97,7 +97,7 @@ class Site:
         words = read_catalogues()[LANGUAGE]
         assert seen.item is not None
         item = self.questionnaire.item(seen.item)
-        texts = {f"skip-{LANGUAGE}": words.skip}
+        texts = {f"skip-{LANGUAGE}": words.skip, f"about-{LANGUAGE}": words.about}
         for place, option in enumerate(item.options, 1):
             texts[f"answer-{place}-{LANGUAGE}"] = option.text[LANGUAGE]
         buttons = "".join(
@@ -109,7 +109,7 @@ class Site:
             f"""<!doctype html><html lang="{LANGUAGE}"><meta charset="utf-8"><style>
 body {{ margin: 28px 40px; background: {on.colour(2, 2)}; font: 30px sans-serif }}
 button {{ position: absolute; border: 2px solid; border-radius: 14px; font: inherit }}
-</style><p>Central Library<p>{escape(words.attract)}
+</style><p>Central Library<p>{escape(words.touch_an_answer)}
 <h1>{escape(item.text[LANGUAGE])}</h1>
 {buttons}</html>
 """
@@ -118,7 +118,7 @@ button {{ position: absolute; border: 2px solid; border-radius: 14px; font: inhe
 
 def spot(x: int, y: int, height: int) -> tuple[int, int]:
     """A place on a button's face where no word stands."""
-    return x + 8, y + height // 2
+    return x + 4, y + height // 2
 
 
 def ready(seen: Seen, on: Panel) -> dict[tuple[int, int], str]:

@@ -5,6 +5,7 @@ from kiosk_site import Site
 from kiosk_window import KioskWindow
 from lone_centre import LoneCentre
 
+from kiosk_app.layout.panel import DEFAULT_PANEL, PANELS
 from kiosk_app.ui.window import prepare
 
 
@@ -35,4 +36,4 @@ def run_kiosk(site, xvfb):
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory):
     """Kivy in this process, with a window; the modules that need it are imported after this."""
-    prepare(home=tmp_path_factory.mktemp("kivy"), width=1280, height=800, fullscreen=False)
+    prepare(home=tmp_path_factory.mktemp("kivy"), panel=PANELS[DEFAULT_PANEL], fullscreen=False)

@@ -31,6 +31,8 @@ def test_what_is_tapped_is_what_is_in_the_store_once_thanks_are_shown(site, run_
     kiosk.wait_for("asking", item=2)
     kiosk.tap("skip-en")
     kiosk.wait_for("asking", item=3)
+    kiosk.tap("write")
+    kiosk.next_view()
     for key in ("capitals", "o", "k", "space"):
         kiosk.tap(f"key-{key}")
     kiosk.tap("key-figures")
@@ -82,17 +84,28 @@ def test_a_bilingual_site_answers_in_the_language_tapped(site, run_kiosk):
     site.stamp("dignity", "involved", languages=("cy", "en"))
     kiosk = run_kiosk(thanks_s=1)
     assert kiosk.wait_for("attract").languages == ("cy", "en")
+    kiosk.tap("language-cy")
+    assert kiosk.next_view().languages == ("cy",)
     kiosk.tap("answer-1-cy")
     kiosk.wait_for("asking", item=2)
     kiosk.tap("skip-cy")
     assert kiosk.wait_for("thanks").languages == ("cy",)
     assert kiosk.wait_for("attract").languages == ("cy", "en")
+    kiosk.tap("language-en")
+    kiosk.next_view()
     kiosk.tap("answer-1-en")
     kiosk.wait_for("asking", item=2)
     kiosk.tap("language-cy")
     assert kiosk.next_view().languages == ("cy",)
     kiosk.terminate()
     assert [response.language for response in responses(site)] == ["cy", "cy"]
+
+
+def test_a_large_panel_asks_in_both_languages_at_once(site, run_kiosk):
+    site.stamp("dignity", "involved", languages=("cy", "en"))
+    kiosk = run_kiosk(panel="15.6-1920x1080")
+    assert kiosk.wait_for("attract").languages == ("cy", "en")
+    assert {"answer-1-cy", "answer-1-en"} <= kiosk.shown.buttons.keys()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from kiosk_app.config import KioskSettings
+from kiosk_app.error import UnknownPanelError
 from sync_service.settings import SettingsError, read_settings
 
 
@@ -35,7 +36,8 @@ def test_the_manners_are_what_is_set(read):
         ("idle_timeout_s = 0", "idle_timeout_s"),
         ("idle_timeout_s = nan", "idle_timeout_s"),
         ("thanks_s = 3600", "thanks_s"),
-        ("width = 12", "width"),
+        ("panel.width_px = 12", "width_px"),
+        ("panel = {width_px = 1280, height_px = 800}", "diagonal_in"),
         ('fullscreen = "yes"', "fullscreen"),
         ("volume = 3", "volume"),
     ],
@@ -43,3 +45,24 @@ def test_the_manners_are_what_is_set(read):
 def test_a_key_or_value_that_is_not_allowed_is_named(read, line, message):
     with pytest.raises(SettingsError, match=message):
         read(f'data = "d"\nstamp = "s"\n{line}\n')
+
+
+def test_the_panel_is_the_settings_then_the_stamps_then_the_usual_one(read):
+    needed = 'data = "d"\nstamp = "s"\n'
+    assert read(needed + 'panel = "7-800x480"').find_panel("15.6-1920x1080").name == "7-800x480"
+    assert read(needed).find_panel("15.6-1920x1080").name == "15.6-1920x1080"
+    assert read(needed).find_panel(None).name == "10.1-1280x800"
+
+
+def test_a_panel_without_a_name_is_given_by_its_measures(read):
+    panel = read(
+        'data = "d"\nstamp = "s"\n'
+        "panel = {width_px = 1920, height_px = 1200, diagonal_in = 24, viewing_mm = 600}"
+    ).find_panel(None)
+    assert (panel.width_px, panel.height_px, panel.viewing_mm) == (1920, 1200, 600)
+    assert panel.name == "24-1920x1200"
+
+
+def test_a_panel_that_nobody_knows_is_refused_with_those_that_there_are(read):
+    with pytest.raises(UnknownPanelError, match=r"no panel is called 8-640x480; .*7-800x480"):
+        read('data = "d"\nstamp = "s"\npanel = "8-640x480"').find_panel(None)

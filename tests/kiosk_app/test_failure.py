@@ -15,6 +15,8 @@ from kiosk_app.failure import log_failure
 from kiosk_app.hand import Hand
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.languages.catalogue import read_catalogues
+from kiosk_app.layout.compositor import Compositor
+from kiosk_app.layout.panel import DEFAULT_PANEL, PANELS
 from kiosk_app.manners import Manners
 from kiosk_app.view import Screen, Trouble
 from sync_service.contract.record import Ending, Moment, half_day_of
@@ -52,9 +54,8 @@ def run(stage, centre, caplog):
         kiosk.answer(1, 2, "en", now=1.0)
         app = KioskApp(
             kiosk,
-            catalogues or read_catalogues(),
+            Compositor(PANELS[DEFAULT_PANEL], catalogues or read_catalogues()),
             Hand(repeat_s=0.5),
-            px_per_mm=5.88,
             clock=lambda: 2.0,
             let_in=let_in,
             chores=(),
@@ -117,6 +118,8 @@ def test_a_kiosk_whose_screen_fails_says_so_and_is_back(site, xvfb, tmp_path, mo
     systemd.bind(str(notify))
     with KioskWindow(site.settings(), restarts=True) as kiosk:
         kiosk.wait_for("attract")
+        kiosk.tap("language-en")
+        kiosk.next_view()
         kiosk.tap("answer-1-en")
         kiosk.wait_for("asking", item=2)
         # What tells systemd that the screen is alive fails: in the midst of a session, as any

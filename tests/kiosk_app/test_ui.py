@@ -1,37 +1,29 @@
 """Real widgets in a real window: what is drawn fits, and one finger at a time counts."""
 
 import struct
-import tomllib
-from dataclasses import replace
 from datetime import datetime
-from itertools import combinations
-from pathlib import Path
 from random import Random
 from threading import Timer
 from types import SimpleNamespace
 
 import pytest
-from kiosk_site import both, in_force
+from kiosk_site import in_force
+from PIL import Image, ImageChops
+from views import in_both_languages, in_one_language
 
-import sync_service
 from kiosk_app.hand import Hand
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.languages.catalogue import read_catalogues
+from kiosk_app.layout.compositor import Compositor
+from kiosk_app.layout.panel import DEFAULT_PANEL, PANELS
+from kiosk_app.layout.placed import Align, Button, Lettered, Tone
 from kiosk_app.manners import Manners
-from kiosk_app.session import Progress
-from kiosk_app.view import Asked, Choice, Question, Screen, Trouble, View
-from sync_service.contract.publication import Invitation, Stands
-from sync_service.contract.questionnaire import Questionnaire
+from kiosk_app.ui.palette import Ground, Look
+from kiosk_app.view import Screen
 from sync_service.contract.record import Moment, half_day_of
 
 CATALOGUES = read_catalogues()
 NOW = Moment(half_day_of(datetime(2026, 3, 10, 14)))
-DEFAULTS = Path(sync_service.__file__).parent / "collector/questionnaires"
-QUESTIONNAIRES = [
-    Questionnaire.from_document(tomllib.loads(path.read_text(encoding="utf-8")))
-    for path in sorted(DEFAULTS.glob("*.toml"))
-]
-LONG_NAME = "Canolfan Iechyd a Llesiant Llanfairpwllgwyngyll"
 
 
 @pytest.fixture
@@ -55,9 +47,8 @@ def app(stage, centre):
     bench.kiosk.in_service(bench.now)
     bench.app = KioskApp(
         bench.kiosk,
-        CATALOGUES,
+        Compositor(PANELS[DEFAULT_PANEL], CATALOGUES),
         Hand(repeat_s=0.5),
-        px_per_mm=5.88,
         clock=lambda: bench.now,
         let_in=lambda now: None,
         chores=(),
@@ -198,7 +189,7 @@ def test_a_tap_made_while_a_slow_screen_was_being_drawn_does_nothing(app):
 def beside(bench, name, mm):
     """A place so far below a button."""
     box = button(bench, name)
-    return box.center_x, box.y - mm * 5.88
+    return box.center_x, box.y - mm * PANELS[DEFAULT_PANEL].px_per_mm
 
 
 @pytest.mark.parametrize(("mm", "item"), [(9, 2), (11, 1)])
@@ -315,7 +306,8 @@ def test_what_was_answered_before_is_marked_and_next_keeps_it(app):
 
 @pytest.fixture
 def writing(app):
-    for name in ("answer-1-en", "answer-1-en"):
+    """The keyboard, which stands on a leaf of its own on a panel of this size."""
+    for name in ("answer-1-en", "answer-1-en", "write"):
         tap(app, name)
         app.now += 1
     return app
@@ -352,10 +344,9 @@ def test_blank_is_no_answer(writing):
 
 def test_a_draft_stays_on_the_way_back_and_forth_and_is_gone_with_its_respondent(writing):
     write(writing, "h", "i")
-    tap(writing, "back")
-    writing.now += 1
-    tap(writing, "next")
-    writing.now += 1
+    for name in ("read-back", "back", "next", "write"):
+        tap(writing, name)
+        writing.now += 1
     assert not button(writing, "next").disabled
     for seconds in (30, 20):
         writing.now += seconds
@@ -364,7 +355,7 @@ def test_a_draft_stays_on_the_way_back_and_forth_and_is_gone_with_its_respondent
     assert 3 not in writing.recorded[0].answers, "it was not confirmed"
     writing.kiosk.recorded(writing.now)
     writing.step()
-    for name in ("answer-1-en", "answer-1-en"):
+    for name in ("answer-1-en", "answer-1-en", "write"):
         writing.now += 1
         tap(writing, name)
     assert shown(writing) == 3
@@ -372,7 +363,8 @@ def test_a_draft_stays_on_the_way_back_and_forth_and_is_gone_with_its_respondent
 
 
 def test_a_tap_dismisses_thanks(writing):
-    tap(writing, "skip-en")
+    for name in ("read-back", "skip-en"):
+        tap(writing, name)
     writing.kiosk.recorded(writing.now)
     writing.step()
     writing.now += 1
@@ -383,159 +375,95 @@ def test_a_tap_dismisses_thanks(writing):
 # What is drawn
 
 
-def check_layout(page):
-    """Nothing is cut off, nothing leaves the window, no two things overlap."""
-    from kivy.core.window import Window
-
-    from kiosk_app.ui.button import Words
-
-    words = [widget for widget in page.walk(restrict=True) if isinstance(widget, Words)]
-    for each in words:
-        width = each.text_size[0]
-        each.text_size = (width, None)  # which cuts nothing off
-        each.texture_update()
-        for word in each.text.split():
-            assert each._label.get_extents(word)[0] <= width, word
-        assert width <= each.width, each.text
-        assert each.texture_size[1] <= each.height, each.text
-        assert min(each.x, each.y) >= 0, each.text
-        assert each.x + each.width <= Window.width, each.text
-        assert each.y + each.height <= Window.height, each.text
-    for one, other in combinations(words, 2):
-        assert not overlap(one, other), (one.text, other.text)
-    for each in page.buttons:
-        least = 40 if each.name.startswith(("key", "language")) else 50
-        assert min(each.width, each.height) >= least, each.text
-
-
-def overlap(one, other):
-    return (
-        one.x < other.x + other.width - 1
-        and other.x < one.x + one.width - 1
-        and one.y < other.y + other.height - 1
-        and other.y < one.y + one.height - 1
-    )
-
-
-def question(item, language):
-    return Question(
-        language,
-        item.text[language],
-        tuple(
-            Choice(option.code, option.text[language], option.scored)
-            for option in item.offered_options(Stands.WAITING)
-        ),
-        item.notice.get(language, ()),
-    )
-
-
-def asking(item, languages, screen, *, later):
-    """An item where most options are offered, in a waiting area; ``later``: come back to."""
-    return View(
-        screen=screen,
-        site_name=LONG_NAME,
-        languages=languages,
-        other_languages=("cy",) if later else (),
-        asked=Asked(
-            item=item.code,
-            kind=item.kind,
-            questions=tuple(question(item, language) for language in languages),
-            given=(item.options[1].code if item.options else "Diolch " * 100) if later else None,
-            max_length=item.max_length,
-            progress=Progress(2, 3),
-            can_go_back=later,
-        ),
-    )
-
-
 @pytest.fixture
 def draw(app):
-    """Draws a view as the app does, and gives the page."""
+    """Draws a view as the app does, and gives the page and a picture of the window."""
+    from kivy.core.window import Window
+    from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glReadPixels
 
     def draw(view):
         app.app._kiosk = SimpleNamespace(view=view, next_tick=None, shown=lambda now: None)
         app.step()
-        app.step()
-        return page_of(app)
+        Window.dispatch("on_draw")
+        size = Window.size
+        pixels = glReadPixels(0, 0, *size, GL_RGB, GL_UNSIGNED_BYTE)
+        picture = Image.frombytes("RGB", size, pixels)
+        return page_of(app), picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
 
     return draw
 
 
-ITEMS = [
-    pytest.param(item, id=f"{questionnaire.id}-{item.name}")
-    for number, questionnaire in enumerate(QUESTIONNAIRES)
-    for item in questionnaire.items
-    if not any(item in earlier.items for earlier in QUESTIONNAIRES[:number])
+VIEWS = [
+    *in_one_language("en", "cy"),
+    *((name, view) for name, view in in_one_language("cy", "en") if name == "asking-five-waiting"),
+    *((f"both-{name}", view) for name, view in in_both_languages("cy", "en")),
 ]
 
 
-@pytest.mark.parametrize("item", ITEMS)
-def test_each_item_of_the_default_questionnaires_fits(draw, item):
-    for language in ("en", "cy"):
-        check_layout(draw(asking(item, (language,), Screen.ASKING, later=True)))
-        if item.kind != "text":
-            check_layout(draw(asking(item, (language,), Screen.ATTRACT, later=False)))
+@pytest.mark.parametrize("view", [pytest.param(view, id=name) for name, view in VIEWS])
+def test_what_is_on_the_screen_is_what_the_layout_placed_letter_by_letter(draw, view):
+    page, picture = draw(view)
+    for placed in page.layout.placed:
+        match placed:
+            case Lettered():
+                ground = Ground[placed.ground.name]
+                colour = {
+                    Tone.HEADING: ground.heading,
+                    Tone.PLAIN: ground.words,
+                    Tone.QUIET: ground.quiet,
+                }[placed.tone]
+                assert_drawn(page, picture, placed, ground.face, colour)
+            case Button():
+                look = Look[placed.look.name]
+                assert_drawn(page, picture, placed.words, look.face, look.words)
 
 
-@pytest.mark.parametrize("item", [each for each in ITEMS if each.values[0].kind != "text"])
-def test_each_item_fits_a_bilingual_attract_screen_with_equal_room(draw, item):
-    page = draw(asking(item, ("cy", "en"), Screen.ATTRACT, later=False))
-    check_layout(page)
-    boxes = {
-        language: [tuple(b.size) for b in page.buttons if b.name.endswith(language)]
-        for language in ("cy", "en")
-    }
-    assert boxes["cy"] == boxes["en"]
+def assert_drawn(page, picture, words, face, colour):
+    """The window shows the letters as Pillow draws them, where the layout has them."""
+    mask = page._stage.lettering.draw(words.lines, words.style, centred=words.align is Align.CENTRE)
+    box = words.ink_box(*mask.size)
+    expected = Image.composite(
+        Image.new("RGB", mask.size, in_bytes(colour)),
+        Image.new("RGB", mask.size, in_bytes(face)),
+        mask,
+    )
+    seen = picture.crop((box.x, box.y, box.right, box.bottom))
+    difference = ImageChops.difference(seen, expected)
+    difference.paste(
+        0, mask=mask.point(lambda ink: 255 * (ink == 0))
+    )  # a round corner may be there
+    furthest = max(high for _, high in difference.getextrema())
+    assert furthest <= 3, words.lines
 
 
-LONG = both("Dewch i siarad â ni am yr ystafell ddarllen newydd yn y llyfrgell. " * 3)
+def in_bytes(colour):
+    return tuple(round(part * 255) for part in colour[:3])
 
 
-@pytest.mark.parametrize(
-    "view",
-    [
-        View(Screen.SAVING, LONG_NAME, ("cy",), saving_shown=True),
-        View(Screen.SAVING, LONG_NAME, ("en",)),
-        View(Screen.THANKS, LONG_NAME, ("cy",)),
-        View(
-            Screen.THANKS,
-            LONG_NAME,
-            ("en",),
-            invitation=Invitation(code=1, what=LONG, when=LONG, whom=LONG),
-        ),
-        *(
-            View(Screen.OUT_OF_SERVICE, LONG_NAME, languages, trouble=trouble)
-            for trouble in Trouble
-            for languages in (("en",), ("cy",), ("cy", "en"))
-        ),
-    ],
-    ids=str,
-)
-def test_each_screen_without_buttons_fits(draw, view):
-    check_layout(draw(view))
+def test_each_button_is_touched_where_it_is_drawn(draw):
+    for _, view in VIEWS:
+        page, _ = draw(view)
+        assert len(page.buttons) == len(page.layout.buttons)
+        for button, placed in zip(page.buttons, page.layout.buttons, strict=True):
+            box = placed.box
+            assert (*button.size, button.x) == (box.width, box.height, box.x)
+            assert button.top == page._stage.panel.height_px - box.y
 
 
-def test_twelve_choices_and_a_scale_of_eleven_fit(draw):
-    item = QUESTIONNAIRES[0].by_name("dignity")
-    option = item.options[1]
-    for kind, count in (("choice", 12), ("rating", 11)):
-        many = replace(
-            item, kind=kind, options=tuple(replace(option, code=n) for n in range(1, count + 1))
+def test_a_screen_that_is_not_the_panel_is_refused(app):
+    from kiosk_app.error import StartError
+    from kiosk_app.ui.app import KioskApp
+
+    with pytest.raises(StartError, match=r"1280x800.*21\.5-1080x1920.*set panel"):
+        KioskApp(
+            app.kiosk,
+            Compositor(PANELS["21.5-1080x1920"], CATALOGUES),
+            Hand(repeat_s=0.5),
+            clock=lambda: app.now,
+            let_in=lambda now: None,
+            chores=(),
+            trace_view=False,
         )
-        check_layout(draw(asking(many, ("cy",), Screen.ASKING, later=True)))
-
-
-def test_welsh_letters_are_drawn_and_not_boxes(stage):
-    from kivy.core.text import LabelBase
-    from PIL import ImageFont
-
-    from kiosk_app.ui.theme import FONT
-
-    for file in LabelBase._fonts[FONT][:2]:
-        font = ImageFont.truetype(file, 40)
-        missing = font.getmask("\uffff").getbbox(), bytes(font.getmask("\uffff"))
-        for letter in "âêîôûŵŷÂÊÎÔÛŴŶáéëïöẅẁ’–…":
-            assert (font.getmask(letter).getbbox(), bytes(font.getmask(letter))) != missing
 
 
 # Waiting

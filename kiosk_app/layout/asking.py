@@ -1,0 +1,263 @@
+"""The page that asks an item, and the attract page, which asks the first to whoever comes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from kiosk_app.layout.answers import arrangements
+from kiosk_app.layout.block import (
+    Beside,
+    Block,
+    Column,
+    Offer,
+    Page,
+    Part,
+    RowBlock,
+    Spring,
+    Text,
+    Twins,
+)
+from kiosk_app.layout.measures import GREAT, LARGE, LEAST
+from kiosk_app.layout.placed import Act, Deed, Look, Tone
+from kiosk_app.layout.reply import notice
+from kiosk_app.layout.setting import Setting
+from kiosk_app.view import Asked, Question, View
+
+_STEPS: Final = ((GREAT, LARGE), (LARGE, LARGE), (LARGE, LEAST), (LEAST, LEAST))
+"""The type of question and answers, from the largest down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a page leaves out where there is little room: its margins, its header, long words."""
+
+    tight: bool = False
+    header: bool = True
+    short: bool = False
+    progress: bool = True
+    languages: bool = True
+
+
+_ROOMS: Final = (
+    Room(),
+    Room(header=False),
+    Room(tight=True),
+    Room(tight=True, header=False),
+    Room(tight=True, header=False, short=True),
+    Room(tight=True, header=False, short=True, progress=False),
+    Room(tight=True, header=False, short=True, progress=False, languages=False),
+)
+"""What is left out, from nothing on."""
+
+
+def asking_pages(setting: Setting, view: View) -> Iterator[Page]:
+    """A rating or a choice, in the language of the session."""
+    assert view.asked is not None
+    asked, [question] = view.asked, view.asked.questions
+    language = question.language
+    for room in _ROOMS:
+        here = setting.with_room(tight=room.tight)
+        words = here.catalogues[language]
+        progress = here.progress(asked, language)
+        left: list[RowBlock] = []
+        if asked.can_go_back:
+            left.append(here.offer("back", words.back, Deed(Act.BACK, (asked.item, language))))
+        left.append(here.offer("stop", words.stop, Deed(Act.STOP)))
+        right: list[RowBlock] = []
+        if not room.header and room.progress:
+            right.append(here.text(progress, tone=Tone.QUIET, middle=True))
+        if room.languages:
+            right += here.other_languages(view)
+        right.append(here.skip(asked, language, short=room.short))
+        if isinstance(asked.given, int):
+            onward = Deed(Act.ANSWER, (asked.item, asked.given, language))
+            right.append(here.offer("next", words.next, onward, Look.STRONG))
+        heads = _headers(here, view, progress) if room.header else iter([()])
+        yield from _pages(here, asked, question, heads, (left, right))
+
+
+def _pages(
+    setting: Setting,
+    asked: Asked,
+    question: Question,
+    heads: Iterator[tuple[Part, ...]],
+    feet: tuple[list[RowBlock], list[RowBlock]],
+) -> Iterator[Page]:
+    """A question and its answers between head and foot, as large as there is room for."""
+    for head in heads:
+        for foot in setting.footers(*feet):
+            ruled = setting.ruled(foot)
+            for asks, answers in _questions(setting, asked, question):
+                if setting.has_room(*head, asks, *ruled):
+                    for body in _bodies(setting, asks, answers):
+                        yield setting.page(*head, *body, *ruled)
+
+
+def _questions(
+    setting: Setting, asked: Asked, question: Question
+) -> Iterator[tuple[Part, Iterator[tuple[Part, ...]]]]:
+    """A question with the ways to answer it: the clearest ways, from the largest down, first."""
+    for arrangement in arrangements(setting, asked, question, narrow=setting.panel.upright):
+        for question_step, answer_step in _steps(setting):
+            yield _asks(setting, question, question_step), arrangement(answer_step)
+
+
+def _steps(setting: Setting) -> tuple[tuple[float, float], ...]:
+    return _STEPS[-1:] if setting.measures.tight else _STEPS
+
+
+def _asks(setting: Setting, question: Question, step: float) -> Part:
+    return Part(setting.text(question.text, step, bold=True, tone=Tone.HEADING, level=True))
+
+
+def attract_pages(setting: Setting, view: View) -> Iterator[Page]:
+    """The first item, for whoever comes: in one language, in two with equal room, or two doors."""
+    assert view.asked is not None
+    asked = view.asked
+    if len(asked.questions) > 1:
+        yield from _halves(setting, view, asked)
+        yield from _doors(setting, view, asked)
+        return
+    [question] = asked.questions
+    if view.posted is not None:
+        for posted in notice(setting, view.posted, question.language):
+            yield from _attract_with_notice(setting, view, asked, question, posted)
+    for room in _ROOMS:
+        here = setting.with_room(tight=room.tight)
+        language = question.language
+        left = _reading(here, view, language)
+        right = [*here.other_languages(view), here.skip(asked, language, short=room.short)]
+        heads = _greetings(here, view, language) if room.header else iter([()])
+        yield from _pages(here, asked, question, heads, (left, right))
+
+
+def _greetings(setting: Setting, view: View, language: str) -> Iterator[tuple[Part, ...]]:
+    """What an idle kiosk says first, from all of it down to the least."""
+    words = setting.catalogues[language]
+    lead = Part(_lead(setting, f"{words.greeting} {words.touch_an_answer}"))
+    for header in _headers(setting, view, ""):
+        yield (*header, lead)
+    yield (Part(_lead(setting, words.touch_an_answer)),)
+
+
+def _attract_with_notice(
+    setting: Setting, view: View, asked: Asked, question: Question, posted: Block
+) -> Iterator[Page]:
+    """The attract page in one language, with what the service replies on it."""
+    language = question.language
+    words = setting.catalogues[language]
+    lead = Part(_lead(setting, f"{words.greeting} {words.touch_an_answer}"))
+    left: list[RowBlock] = [setting.about(language), setting.replies(language)]
+    right = [*setting.other_languages(view), setting.skip(asked, language, short=False)]
+    upright, gap = setting.panel.upright, setting.measures.gap
+    for head in _headers(setting, view, ""):
+        if upright:
+            over = (*head, Part(posted), lead)
+            yield from _pages(setting, asked, question, iter([over]), (left, right))
+            continue
+        for foot in setting.footers(left, right):
+            for asks, answers in _questions(setting, asked, question):
+                for body in _bodies(setting, asks, answers):
+                    asking = Column((lead, *body), gap)
+                    main = Part(Beside((asking, posted), (2, 1), 2 * gap), 1)
+                    yield setting.page(*head, main, *setting.ruled(foot))
+
+
+def _lead(setting: Setting, words: str) -> Text:
+    return setting.text(words, tone=Tone.QUIET, level=True)
+
+
+def _headers(setting: Setting, view: View, right: str) -> Iterator[tuple[Part, ...]]:
+    """The header with the site's name, and without it, for one that is too long for a line."""
+    yield (Part(setting.header(view, right)),)
+    yield (Part(setting.text(right, tone=Tone.QUIET)),) if right else ()
+
+
+def _bodies(
+    setting: Setting, asks: Part, arrangements: Iterator[tuple[Part, ...]]
+) -> Iterator[tuple[Part, ...]]:
+    """A question and its answers, which stand low on a panel that is higher than wide."""
+    measures, upright = setting.measures, setting.panel.upright
+    above = Part(Spring(), grow=6 if upright else 0.5)
+    between, below = Part(Spring(0 if measures.tight else measures.gap), 0.5), Part(Spring(), 0.5)
+    for answers in arrangements:
+        yield (above, asks, between, *answers, below)
+        if measures.tight:
+            yield (asks, *answers)
+
+
+def _halves(setting: Setting, view: View, asked: Asked) -> Iterator[Page]:
+    """A bilingual site's page: both languages with equal room and equal buttons."""
+    each = [arrangements(setting, asked, question, narrow=True) for question in asked.questions]
+    for twins in zip(*each, strict=True):
+        for question_step, answer_step in _STEPS:
+            for ways in zip(*(arrangement(answer_step) for arrangement in twins), strict=True):
+                halves = []
+                for question, answers in zip(asked.questions, ways, strict=True):
+                    language = question.language
+                    lead = setting.catalogues[language].touch_an_answer
+                    skip = setting.skip(asked, language, short=False)
+                    halves.append(
+                        (
+                            Part(_lead(setting, lead)),
+                            _asks(setting, question, question_step),
+                            Part(Spring(), 1),
+                            *(replace(part, grow=0) for part in answers),
+                            Part(Spring(), 1),
+                            Part(setting.row(_reading(setting, view, language), [skip])),
+                        )
+                    )
+                yield _both(setting, view, halves)
+
+
+def _reading(setting: Setting, view: View, language: str) -> list[RowBlock]:
+    """The ways to what can be read beside a question."""
+    if view.posted is None:
+        return [setting.about(language)]
+    return [setting.about(language), setting.replies(language)]
+
+
+def _doors(setting: Setting, view: View, asked: Asked) -> Iterator[Page]:
+    """Where two languages don't fit at once: a door into each, under its question, or, where that
+    is too long, under a greeting.
+    """
+    for asks in (True, False):
+        for room in _ROOMS[:4]:
+            here = setting.with_room(tight=room.tight)
+            for question_step, answer_step in _steps(here):
+                halves = [
+                    (
+                        Part(Spring(), 1),
+                        _asks(here, question, question_step)
+                        if asks
+                        else Part(_greeting(here, question.language, question_step)),
+                        Part(Spring(), 1),
+                        Part(_door(here, question.language, answer_step)),
+                        Part(Spring(), 1),
+                        Part(here.row(_reading(here, view, question.language), [])),
+                    )
+                    for question in asked.questions
+                ]
+                yield _both(here, view, halves, headed=room.header)
+
+
+def _greeting(setting: Setting, language: str, step: float) -> Text:
+    words = setting.catalogues[language]
+    return setting.text(words.greeting, step, bold=True, tone=Tone.HEADING, level=True)
+
+
+def _door(setting: Setting, language: str, step: float) -> Offer:
+    words = setting.catalogues[language].touch_here
+    deed = Deed(Act.LANGUAGE, (language,))
+    return setting.offer(f"language-{language}", words, deed, Look.STRONG, step, bold=True)
+
+
+def _both(
+    setting: Setting, view: View, halves: Sequence[tuple[Part, ...]], *, headed: bool = True
+) -> Page:
+    """Two halves with equal room: beside each other, or one under the other."""
+    gap = setting.measures.gap
+    head = (Part(setting.header(view)),) if headed else ()
+    between = 2 * setting.measures.margin
+    both = Twins(tuple(halves), gap, between, stacked=setting.panel.upright)
+    return setting.page(*head, Part(both, grow=1))

@@ -1,0 +1,73 @@
+"""Measures of a page: sizes of type and distances, in pixels of its panel. The one place for them.
+
+The least size is what the panel's reader needs, and no words are smaller; the others go up from
+there, in few steps. Distances are in millimetres, and a little larger where there is more room.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from kiosk_app.layout.lettering import Style, Weight, least_size
+from kiosk_app.layout.panel import Panel
+
+LEAST: Final = 1.0
+LARGE: Final = 1.3
+GREAT: Final = 1.7
+
+_LEADING: Final = 1.22
+_LEADING_TIGHT: Final = 1.12
+_MARGIN: Final = 0.05
+_GAP: Final = 0.018
+_MARGIN_TIGHT_MM: Final = 2.0
+_GAP_TIGHT_MM: Final = 1.5
+_PAD_MM: Final = 3.0
+_PAD_TIGHT_MM: Final = 1.2
+_PAD_DOWN_MM: Final = 1.2
+_PAD_DOWN_TIGHT_MM: Final = 0.5
+_TALLEST: Final = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The measures of a page on a panel; ``tight`` where there is no room to spare.
+
+    ``margin`` is left free at each edge of the panel, ``gap`` is between two buttons, ``pad``
+    beside a button's words, ``pad_down`` above and below them. ``target`` is the least width and
+    height of a button, ``tallest`` the height it grows to for room to spare.
+    """
+
+    panel: Panel
+    tight: bool
+    margin: int
+    gap: int
+    pad: int
+    pad_down: int
+    target: int
+    tallest: int
+    least_size: int
+
+    @classmethod
+    def on(cls, panel: Panel, *, tight: bool = False) -> Self:
+        """The measures of a page on a panel."""
+        margin_mm = max(_MARGIN_TIGHT_MM, panel.short_mm * _MARGIN)
+        gap_mm = max(_GAP_TIGHT_MM, panel.short_mm * _GAP)
+        return cls(
+            panel=panel,
+            tight=tight,
+            margin=panel.px(_MARGIN_TIGHT_MM if tight else margin_mm),
+            gap=panel.px(_GAP_TIGHT_MM if tight else gap_mm),
+            pad=panel.px(_PAD_TIGHT_MM if tight else _PAD_MM),
+            pad_down=panel.px(_PAD_DOWN_TIGHT_MM if tight else _PAD_DOWN_MM),
+            target=panel.target_px,
+            tallest=round(panel.target_px * _TALLEST),
+            least_size=least_size(panel),
+        )
+
+    def style(self, step: float = LEAST, weight: Weight = Weight.REGULAR) -> Style:
+        """Type at a step of the scale."""
+        size = round(self.least_size * step)
+        return Style(size, weight, round(size * (_LEADING_TIGHT if self.tight else _LEADING)))
+
+    def bold(self, step: float = LEAST) -> Style:
+        """Bold type at a step of the scale."""
+        return self.style(step, Weight.BOLD)
