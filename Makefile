@@ -19,6 +19,10 @@ demo: $(ready) ## Run the whole chain, from tap to export; ONCE=1 ends by itself
 test: $(ready) ## Run every test
 	.venv/bin/pytest --durations=10
 
+.PHONY: test-faults
+test-faults: $(ready) ## Try each fault often enough to be believed; says what became of the responses
+	.venv/bin/pytest tests/faults --in-full
+
 .PHONY: check
 check: $(ready) ## Judge the code without running it: ruff, mypy, who may import whom
 	.venv/bin/ruff check
