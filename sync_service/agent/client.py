@@ -298,7 +298,7 @@ def _problem_code(reply: httpx.Response) -> str | None:
         return None
     try:
         code = msgspec.json.decode(_read(reply, MAX_MESSAGE_LENGTH), type=_ProblemBody).code
-    except (msgspec.DecodeError, UnicodeDecodeError, UnreachableError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnreachableError):
         return None
     kind = PROBLEMS.get(code)
     return code if kind is not None and kind.status == reply.status_code else None

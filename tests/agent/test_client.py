@@ -1,11 +1,15 @@
 """The client believes only what is provably its collector's, and names what it does not."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sync_service.agent.client import (
+    ContactError,
     ContractBrokenError,
     NotAdmittedError,
     TooMuchError,
@@ -18,6 +22,7 @@ from sync_service.contract.signing import Context, SigningKey
 from sync_service.contract.wire import (
     MAX_PUBLICATION_LENGTH,
     MEDIA_TYPE,
+    PROBLEM_MEDIA_TYPE,
     PROBLEMS,
     Batch,
     Enrolment,
@@ -292,6 +297,48 @@ def test_a_reply_without_end_is_not_read_to_its_end(caller, collector):
     assert len(ask_publication(caller)) == MAX_PUBLICATION_LENGTH
 
 
+json_like = st.recursive(
+    st.none() | st.integers() | st.text(max_size=9) | st.sampled_from([*PROBLEMS]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["code", "status", "x"]), inner, max_size=3)
+    ),
+)
+bodies = st.one_of(
+    st.binary(max_size=200),
+    json_like.map(lambda value: json.dumps(value).encode()),
+    st.integers(1, 16_000).map(lambda depth: b'{"code": "busy", "x": ' + b"[" * depth),
+)
+
+
+answers = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from([200, 204, 301, 400, 403, 408, 429, 500, 503, 599]),
+        "body": bodies,
+        "media_type": st.sampled_from([MEDIA_TYPE, PROBLEM_MEDIA_TYPE, "text/html", ""]),
+        "headers": st.fixed_dictionaries(
+            {"Retry_After": st.text(st.characters(codec="latin-1", exclude_categories=["C"]))}
+        ),
+    }
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(ASK), answers, st.none() | st.sampled_from(Context))
+def test_whatever_comes_back_is_believed_or_has_its_error(
+    caller, collector, ask, answer, signed_as
+):
+    answer = replace(collector.PORTAL, **answer)
+    if signed_as is not None:
+        answer = replace(answer, body=collector.receipt.sign(signed_as, answer.body))
+    collector.instead = lambda _: answer
+    try:
+        got = ask(caller)
+    except ContactError:
+        return
+    assert got == answer.body  # a publication, which has yet to prove itself
+
+
 # Problems
 
 
@@ -330,7 +377,17 @@ def test_a_problem_under_another_status_is_not_the_collector_s(caller, collector
         ask_status(caller)
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[]", b'{"code": 1}', b'{"code": "new"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[]",
+        b'{"code": 1}',
+        b'{"code": "new"}',
+        b'{"x": ' + b"[" * 10_000,
+    ],
+)
 def test_a_problem_that_can_not_be_read_is_not_the_collector_s(caller, collector, body):
     collector.instead = lambda _: replace(collector.problem("revoked-kiosk"), body=body)
     with pytest.raises(UnreachableError, match="not-ours"):

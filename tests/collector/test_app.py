@@ -3,6 +3,7 @@ import json
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from random import Random
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from sync_service.collector import tables
 from sync_service.collector.database import open_engine, reading, writing
 from sync_service.collector.pace import Pace
 from sync_service.collector.turns import MAX_TURNS, Turns
+from sync_service.contract.codec import decode, encode
 from sync_service.contract.signing import Context, Envelope
 from sync_service.contract.wire import (
     BATCHES_PATH,
@@ -307,7 +309,8 @@ def test_a_body_that_ends_early_is_truncated(rig):
     assert json.loads(sent[1]["body"])["code"] == "truncated"
 
 
-def test_twenty_uploads_dropped_in_mid_body_change_nothing_for_the_next(rig, http, caplog):
+@pytest.mark.parametrize("uploads", [20, 200])
+def test_uploads_dropped_in_mid_body_change_nothing_for_the_next(rig, http, caplog, uploads):
     caplog.set_level(logging.WARNING)
     kiosk = rig.kiosk().record(50)
     body = kiosk.signed_batch()
@@ -319,10 +322,10 @@ def test_twenty_uploads_dropped_in_mid_body_change_nothing_for_the_next(rig, htt
                 f"POST {BATCHES_PATH} HTTP/1.1",
                 f"Content-Length: {len(body)}",
                 f"Content-Type: {MEDIA_TYPE}",
-                body=body[: len(body) * number // 20],
+                body=body[: len(body) * number // uploads],
                 wait=False,
             )
-            for number in range(20)
+            for number in range(uploads)
         )
         await asyncio.gather(*dropped)
         assert rig.engine.pool.checkedout() == 0
@@ -334,6 +337,62 @@ def test_twenty_uploads_dropped_in_mid_body_change_nothing_for_the_next(rig, htt
     assert receipt.outcomes == (Recorded.ACCEPTED,) * 50
     assert rig.held(kiosk.log_id) == {0: [*range(1, 51)]}
     assert caplog.records == []
+
+
+def spoil(kiosk, how):
+    """A signed batch of a kiosk's records with something done to it."""
+    good = kiosk.signed_batch()
+    match how:
+        case "truncated":
+            return good[:-1]
+        case "cut off after the envelope's head":
+            return good[:3]
+        case "doubled":
+            return good + good
+        case "with a record doubled" | "with records reordered":
+            members = decode(kiosk.batch().encode())
+            records = members[6]
+            members[6] = records + records[-1:] if "doubled" in how else records[::-1]
+            return kiosk.key.sign(Context.BATCH, encode(members))
+        case "with halves swapped":
+            return good[len(good) // 2 :] + good[: len(good) // 2]
+        case "oversized":
+            return good + bytes(MAX_BATCH_LENGTH)
+        case "random":
+            return Random(1).randbytes(len(good))
+    return b""
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("truncated", "malformed"),
+        ("cut off after the envelope's head", "malformed"),
+        ("doubled", "malformed"),
+        ("with a record doubled", "chain-broken"),
+        ("with records reordered", "chain-broken"),
+        ("with halves swapped", "malformed"),
+        ("oversized", "too-large"),
+        ("random", "malformed"),
+        ("empty", "malformed"),
+    ],
+)
+def test_a_spoiled_body_is_refused_and_changes_nothing_for_the_next(rig, http, how, code):
+    kiosk = rig.kiosk().record(5)
+    spoiled, good = spoil(kiosk, how), kiosk.signed_batch()
+
+    async def post_both(client, _port):
+        return [
+            await client.post(BATCHES_PATH, content=body, headers=HEADERS)
+            for body in (spoiled, good, spoiled)
+        ]
+
+    first, taken, last = http.tell(post_both)
+
+    assert problem(first) == problem(last) == code
+    receipt = Receipt.decode(rig.believe(taken.content, Context.RECEIPT))
+    assert receipt.outcomes == (Recorded.ACCEPTED,) * 5
+    assert rig.held(kiosk.log_id) == {0: [*range(1, 6)]}
 
 
 def test_sixteen_equal_batches_at_once_over_http(rig, http):
