@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_service.collector import commands, kiosk_commands
+from sync_service.collector import commands, kiosk_commands, proof_commands
 from sync_service.collector.config import DATABASE
 from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
@@ -45,12 +45,12 @@ Then, with --folder /srv/regard each time, or from within that folder:
 Each command explains itself: regard-collector site add --help
 """
 
-Run = Callable[[argparse.Namespace], Awaitable[str | None]]
+Run = Callable[[argparse.Namespace], Awaitable[str | int | None]]
 Group = Any  # argparse gives its groups of subcommands no public type
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command: 0 if it did what was asked, 2 if it can't be done."""
+    """Run the command: 0 if it did what was asked, 2 if it can't be done; or as it says itself."""
     args = _parser().parse_args(argv)
     try:
         said = asyncio.run(args.run(args))
@@ -61,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (CollectorError, ContractError, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
+    if isinstance(said, int):
+        return said
     if said:
         print(said)
     return 0
@@ -104,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         help="export half-days that are not over too; only to try things out",
     )
     _add_tokens(group)
+    _add_proof(group)
     return parser
 
 
@@ -465,6 +468,53 @@ def _add_publishing(group: Group) -> None:
         "make a new sealing key and publish it",
         "Make a new sealing key, and tell kiosks to seal to it. Keep the old one: what was sealed"
         " to it is opened by it.",
+    )
+
+
+def _add_proof(group: Group) -> None:
+    verify = _command(
+        group,
+        "verify",
+        proof_commands.verify,
+        "see that nothing is missing from any log, and nothing altered",
+        "Recompute the chain of every log from what is stored, and compare it with what kiosks"
+        " signed; or with a statement that was made before. docs/proof.md says how to read what it"
+        " says. The exit status is 0 if all is whole, 1 if something is missing or wrong.",
+    )
+    verify.add_argument("site", nargs="?", metavar="SITE", help="only the logs of this site")
+    verify.add_argument("name", nargs="?", metavar="NAME", help="only those of this kiosk there")
+    verify.add_argument(
+        "--json", action="store_true", help="a line of JSON for each finding, and one that sums up"
+    )
+    verify.add_argument(
+        "--ask-again",
+        action="store_true",
+        help="let kiosks be asked for what is missing, as far as they still have it",
+    )
+    verify.add_argument(
+        "--statement",
+        type=Path,
+        metavar="FILE",
+        help="see that all which this statement tells of is still there as it was",
+    )
+    verify.add_argument(
+        "--key",
+        metavar="HEX",
+        help="the public key that the statement must be signed by; without it, any receipt key"
+        " that was published here",
+    )
+    verify.set_defaults(say=print)
+    statement = _command(
+        group,
+        "statement",
+        proof_commands.statement,
+        "state what is held of every log at the end of a month, signed",
+        "State what is held of every log at the end of a month, in UTC, signed with the receipt"
+        " key, so that whoever keeps the statement can have it compared later.",
+    )
+    statement.add_argument("month", metavar="MONTH", help="a month that is over, as in: 2026-10")
+    statement.add_argument(
+        "into", nargs="?", type=Path, metavar="FILE", help="a new file; without it, it is printed"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from sqlalchemy import and_, func, literal, or_, select, update
+from sqlalchemy import and_, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync_service.collector import tables
@@ -69,7 +69,7 @@ class Fleet:
             await _note_kiosk(connection, status, now)
             if kiosk.standing is KioskStanding.ENROLLED:
                 await check_log(connection, status.log_id, status.kiosk_id, now)
-                await _note_log(connection, status)
+                await _note_log(connection, status, body, now)
                 log_head = await _log_head(connection, status)
                 wanted = await _wanted(connection, status)
                 offers = await _offers(connection, kiosk.stamp_id, status.publications)
@@ -223,15 +223,35 @@ async def _note_kiosk(connection: AsyncConnection, status: Status, now: int) -> 
     )
 
 
-async def _note_log(connection: AsyncConnection, status: Status) -> None:
+async def _note_log(connection: AsyncConnection, status: Status, signed: bytes, now: int) -> None:
+    """Keep what a kiosk says of its log, as it signed it; and the farthest it ever said it was."""
+    log = tables.log.c
+    of_log = log.log_id == status.log_id
     await connection.execute(
         update(tables.log)
-        .where(tables.log.c.log_id == status.log_id)
+        .where(of_log)
         .values(
             said_head_seq=status.head.seq,
             said_head_link=status.head.link,
             said_settled_seq=status.settled_seq,
             said_oldest_held_seq=status.oldest_held_seq,
+            said_signed=signed,
+            said_at=now,
+        )
+    )
+    farthest = tuple_(log.farthest_settled_seq, log.farthest_head_seq)
+    await connection.execute(
+        update(tables.log)
+        .where(
+            of_log,
+            log.farthest_signed.is_(None)
+            | (farthest <= tuple_(literal(status.settled_seq), literal(status.head.seq))),
+        )
+        .values(
+            farthest_signed=signed,
+            farthest_at=now,
+            farthest_settled_seq=status.settled_seq,
+            farthest_head_seq=status.head.seq,
         )
     )
 

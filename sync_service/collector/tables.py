@@ -172,6 +172,13 @@ log = Table(
     Column("said_head_link", LargeBinary),
     Column("said_settled_seq", BigInteger),
     Column("said_oldest_held_seq", BigInteger),
+    # That status as the kiosk signed it; and of all, the one by which it had come farthest.
+    Column("said_signed", LargeBinary),
+    Column("said_at", BigInteger),
+    Column("farthest_signed", LargeBinary),
+    Column("farthest_at", BigInteger),
+    Column("farthest_settled_seq", BigInteger),
+    Column("farthest_head_seq", BigInteger),
 )
 
 branch = Table(

@@ -37,6 +37,7 @@ class Context(Enum):
     ENROLMENT = b"regard/1 enrolment"
     ENROLMENT_REPLY = b"regard/1 enrolment reply"
     PUBLICATION = b"regard/1 publication"
+    STATEMENT = b"regard/1 statement"
 
 
 @dataclass(frozen=True, slots=True)

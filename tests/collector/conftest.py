@@ -92,6 +92,10 @@ class SimulatedKiosk:
             found = link(found, number, digest(sealed))
         return Head(seq, found)
 
+    def digest(self, seq):
+        """The digest of a record."""
+        return digest(self.sealed[seq - 1])
+
     def batch(self, first_seq=1, last_seq=None):
         """The records from ``first_seq`` to ``last_seq``, both included."""
         return Batch(

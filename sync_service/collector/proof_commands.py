@@ -1,0 +1,129 @@
+"""What ``regard-collector`` does to prove its logs, one function a command."""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from sync_service.collector.database import reading
+from sync_service.collector.error import OfficeError
+from sync_service.collector.insight.period import Month, read_period
+from sync_service.collector.office import Office, open_office
+from sync_service.collector.proof.findings import ADVICE, Finding, Kind, told
+from sync_service.collector.proof.statements import make_statement, read_statement
+from sync_service.collector.proof.verification import LogName, Verification, list_logs
+from sync_service.collector.published import Published
+from sync_service.contract.error import MalformedError
+from sync_service.contract.publication import Keys
+from sync_service.contract.signing import VerifyingKey
+
+
+async def verify(args: argparse.Namespace) -> int:
+    """Look at every log, or those asked for; 0 if all is whole, else 1."""
+    async with open_office(args.folder) as office:
+        logs = await list_logs(office.engine, args.site, args.name)
+        if args.site is not None and not logs:
+            raise OfficeError("no kiosk of that site and name has a log here")
+        report = _Report(args.say, as_json=args.json)
+        verification = Verification(office.engine)
+        whole = "all is whole"
+        if args.statement is None:
+            looks = [(log, verification.look_at(log.log_id)) for log in logs]
+        else:
+            statement = read_statement(args.statement, await _receipt_keys(office, args.key))
+            month = read_period(statement.month).name
+            whole = f"all is there that the statement of {month} tells of"
+            named = {log.log_id.hex(): log for log in logs}
+            looks = [
+                (named.get(stated.log) or LogName(stated.log_id), verification.compare(stated))
+                for stated in statement.logs
+                if args.site is None or stated.log in named
+            ]
+        for log, findings in looks:
+            async for finding in findings:
+                report.tell(log, finding)
+        asked = await verification.ask_again() if args.ask_again else 0
+    report.sum_up(len(looks), verification.records, whole)
+    if asked and not args.json:
+        args.say("Kiosks will be asked for what is missing at their next contacts.")
+    return 1 if report.wrong else 0
+
+
+async def statement(args: argparse.Namespace) -> str:
+    """Make the statement of a month."""
+    try:
+        month = read_period(args.month)
+    except ValueError as error:
+        raise OfficeError(str(error)) from None
+    if not isinstance(month, Month):
+        raise OfficeError("a statement is of a month, such as 2026-10")
+    async with open_office(args.folder) as office:
+        key = office.keyring.receipt_key()
+        paper = await make_statement(office.engine, month, office.now, key)
+    if args.into is None:
+        return paper.rstrip()
+    try:
+        with args.into.open("x", encoding="ascii") as file:
+            file.write(paper)
+    except OSError as error:
+        raise OfficeError(f"{args.into}: can't be written: {error.strerror}") from None
+    return (
+        f"The statement of {month.name} is in {args.into}. Keep it where whoever runs this machine"
+        " can't change it.\n"
+        f"Its SHA-256 is {sha256(paper.encode()).hexdigest()}.\n"
+        f"The key that signed it is {key.verifying_key.public.hex()}."
+    )
+
+
+async def _receipt_keys(office: Office, key: str | None) -> Sequence[VerifyingKey]:
+    """The public key named; without one, the receipt keys that ever were published."""
+    if key is not None:
+        try:
+            return [VerifyingKey(bytes.fromhex(key))]
+        except (ValueError, MalformedError):
+            raise OfficeError("a key is 64 hexadecimal digits") from None
+    published = Published(Keys, office.keyring.publishing_keys())
+    async with reading(office.engine) as connection:
+        await published.load_all(connection)
+    return [keys.receipt for keys in published.values()]
+
+
+@dataclass
+class _Report:
+    """Tells what is found, as it is found."""
+
+    say: Callable[[str], object]
+    as_json: bool
+    wrong: Counter[Kind] = field(default_factory=Counter)
+    _told_of: LogName | None = None
+    _wrong_logs: set[bytes] = field(default_factory=set)
+
+    def tell(self, log: LogName, finding: Finding) -> None:
+        if finding.is_wrong:
+            self.wrong[finding.kind] += 1
+            self._wrong_logs.add(log.log_id)
+        if self.as_json:
+            name = {"log": log.log_id.hex(), "site": log.site, "kiosk": log.kiosk}
+            self.say(json.dumps(name | finding.to_document()))
+            return
+        if self._told_of != log:
+            self._told_of = log
+            self.say(f"{log.site}, {log.kiosk}, log {log.log_id.hex()}:")
+        self.say(f"  {told(finding)}")
+
+    def sum_up(self, logs: int, records: int, whole: str) -> None:
+        """Say how many logs and records were looked at; and ``whole``, if nothing is wrong."""
+        wrong_logs = len(self._wrong_logs)
+        if self.as_json:
+            self.say(json.dumps({"logs": logs, "records": records, "wrong_logs": wrong_logs}))
+            return
+        looked = f"Looked at {records:,} records of {logs:,} logs"
+        if not self.wrong:
+            self.say(f"{looked}: {whole}.")
+            return
+        self.say(f"{looked}: in {wrong_logs:,} of them, something is missing or wrong.")
+        for kind, advice in ADVICE.items():
+            if self.wrong[kind]:
+                self.say(advice)
