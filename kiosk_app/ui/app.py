@@ -132,9 +132,11 @@ class KioskApp:
             Clock.schedule_interval(partial(self._chore, chore), chore.interval_s)
         runTouchApp(self.root, embedded=True)  # the loop below is ours
         try:
-            while not self._stopping and not EventLoop.quit:
+            while True:
                 EventLoop.window.mainloop()  # takes what the window has to tell
                 self.step()
+                if self._stopping or EventLoop.quit:
+                    return
                 self._wait.wait(self._idle_s())
         except Exception as error:
             self._apologise()
