@@ -158,6 +158,17 @@ def test_nothing_is_cut_off_or_scrolls_sideways(
     assert page.evaluate(OVERFLOWING) == []
 
 
+@pytest.mark.parametrize("width", [320, 640], ids=["320 pixels", "1280 pixels at 200 per cent"])
+def test_nothing_is_cut_off_at_the_door_and_behind_it(page: Page, guarded: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for password, path in (("a wrong password", "/sign-in"), (PASSWORD, "/")):
+        sign_in(page, guarded, password)
+        assert page.url == guarded + path
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate(OVERFLOWING) == []
+        judge(page)
+
+
 def test_text_may_be_spaced_wider(browser: Browser, address: str) -> None:
     # A reader's own style sheet, by the measures of WCAG 1.4.12.
     spaced = (
@@ -166,7 +177,7 @@ def test_text_may_be_spaced_wider(browser: Browser, address: str) -> None:
     )
     with browser.new_context(viewport={"width": 320, "height": 800}, bypass_csp=True) as context:
         page = context.new_page()
-        for path in ("/", "/sites/central"):
+        for path in OPEN.values():
             page.goto(address + path)
             page.add_style_tag(content=spaced)
             assert page.evaluate("document.documentElement.scrollWidth") == 320
