@@ -35,9 +35,9 @@ screens: $(ready) ## Draw each screen into build/screens
 	.venv/bin/python packaging/demo/screens.py
 
 .PHONY: bench
-bench: $(ready) ## Measure against a baseline of the same run: NAME=store, wire, intake or kiosk
+bench: $(ready) ## Measure against a baseline of the same run: NAME=store, wire, intake, export or kiosk
 	PYTHONPATH=tests:packaging/demo .venv/bin/python \
-		tests/benchmarks/$(or $(NAME),$(error Say what to measure: NAME=store, wire, intake or kiosk)).py $(ARGS)
+		tests/benchmarks/$(or $(NAME),$(error Say what to measure: see make help)).py $(ARGS)
 
 .PHONY: pages
 pages: $(ready) ## Take a picture of each page, at three widths, into build/pages
