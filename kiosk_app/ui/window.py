@@ -1,6 +1,7 @@
 """The window: Kivy's environment, which must be set before any of Kivy is imported."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from kiosk_app.layout.panel import Panel
@@ -13,6 +14,7 @@ def prepare(*, home: Path, panel: Panel, fullscreen: bool) -> None:
     """
     os.environ.update(
         KIVY_HOME=str(home),
+        KIVY_DATA_DIR=str(_without_style(home / "data")),
         KIVY_NO_CONFIG="1",  # its settings are those below, and no file's
         KCFG_KIVY_LOG_LEVEL="warning",
         KIVY_NO_ARGS="1",
@@ -40,3 +42,16 @@ def prepare(*, home: Path, panel: Panel, fullscreen: bool) -> None:
     for provider, _ in Config.items("input"):
         Config.remove_option("input", provider)
     Config.set("input", "mouse", "mouse,disable_multitouch,disable_hover")
+
+
+def _without_style(folder: Path) -> Path:
+    """Kivy's data but the styles of its own widgets: none is shown, and reading them takes long."""
+    spec = find_spec("kivy")
+    assert spec is not None
+    assert spec.origin is not None
+    folder.mkdir()
+    for each in (Path(spec.origin).parent / "data").iterdir():
+        if each.name != "style.kv":
+            (folder / each.name).symlink_to(each)
+    (folder / "style.kv").touch()
+    return folder
