@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from random import SystemRandom
@@ -20,13 +19,12 @@ from kiosk_app.door import Door
 from kiosk_app.error import KioskError, ScreenError
 from kiosk_app.failure import log_failure
 from kiosk_app.hand import Hand
-from kiosk_app.in_force import InForce
 from kiosk_app.kiosk import Kiosk
-from kiosk_app.languages.catalogue import Catalogue, read_catalogues
+from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.layout.compositor import Compositor
+from kiosk_app.layout.fit import Fitting
 from kiosk_app.ui.window import prepare
 from kiosk_app.writer import Pace, Store, UnsavedError, Writer
-from sync_service.contract.publication import Publication
 from sync_service.contract.stamp import Stamp, StampError
 from sync_service.logs import log_to_stdout
 from sync_service.outbox.clock import Clock
@@ -120,7 +118,8 @@ def _run(
     store_key: StoreKey,
     watchdog: Watchdog,
 ) -> None:
-    in_force = _stamped(stamp, compositor.catalogues)
+    fitting = Fitting(compositor)
+    in_force = fitting.put_stamp_in_force(stamp)
     clock = Clock()
     door = Door()
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # on every thread; `_show` waits for them
@@ -136,7 +135,7 @@ def _run(
         clock,
         door,
         timezone=in_force.assignment.timezone,
-        spoken=compositor.catalogues,
+        put_in_force=fitting.put_in_force,
         pace=Pace(),
     )
     kiosk = Kiosk(
@@ -154,19 +153,6 @@ def _run(
         closing.callback(lambda: kiosk.close(time.monotonic()))
         closing.callback(watchdog.stopping)
         _show(settings, kiosk, compositor, door=door, writer=writer, watchdog=watchdog)
-
-
-def _stamped(stamp: Stamp, catalogues: Mapping[str, Catalogue]) -> InForce:
-    """What the stamp alone puts in force: enough to speak to people while no store is open.
-
-    Raises:
-        NotAskableError: the stamp is for a kiosk that speaks other languages.
-    """
-    questionnaire, assignment = (
-        Publication.verify(signed, stamp.publishing_key)
-        for signed in (stamp.questionnaire, stamp.assignment)
-    )
-    return InForce.of(questionnaire, assignment, None, catalogues)
 
 
 def _show(

@@ -12,9 +12,8 @@ from typing import Final, TypeAlias
 from kiosk_app.in_force import InForce
 from kiosk_app.manners import Manners
 from kiosk_app.session import Session
-from kiosk_app.view import About, Asked, Choice, Posted, Question, Screen, Trouble, View
+from kiosk_app.view import About, Asked, Posted, Question, Screen, Trouble, View
 from kiosk_app.wall import Wall
-from sync_service.contract.questionnaire import Item
 from sync_service.contract.record import Fairness, Moment, Response, Verdict
 
 Told: TypeAlias = Response | Verdict
@@ -322,22 +321,13 @@ class Kiosk:
         return Asked(
             item=item.code,
             kind=item.kind,
-            questions=tuple(self._question(item, language) for language in self._languages),
+            questions=tuple(
+                Question.of(item, self._session.options, language) for language in self._languages
+            ),
             given=self._session.given,
             max_length=item.max_length,
             progress=self._session.progress,
             can_go_back=self._session.can_go_back,
-        )
-
-    def _question(self, item: Item, language: str) -> Question:
-        return Question(
-            language=language,
-            text=item.text[language],
-            choices=tuple(
-                Choice(option.code, option.text[language], option.scored)
-                for option in self._session.options
-            ),
-            notice=item.notice.get(language, ()),
         )
 
     @property

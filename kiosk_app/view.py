@@ -1,12 +1,13 @@
 """The view: all that the screen shows at a moment, as frozen values that hold no behaviour."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from kiosk_app.session import Progress
 from sync_service.contract.publication import Invitation, Reply
-from sync_service.contract.questionnaire import ItemKind
+from sync_service.contract.questionnaire import Item, ItemKind, Option
 
 
 class Screen(StrEnum):
@@ -49,6 +50,12 @@ class Question:
     text: str
     choices: tuple[Choice, ...]
     notice: tuple[str, ...]
+
+    @classmethod
+    def of(cls, item: Item, options: Iterable[Option], language: str) -> Self:
+        """An item with the options that are offered."""
+        choices = (Choice(option.code, option.text[language], option.scored) for option in options)
+        return cls(language, item.text[language], tuple(choices), item.notice.get(language, ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeAlias
 from kiosk_app.door import Door
 from kiosk_app.error import KioskError, NotAskableError
 from kiosk_app.in_force import InForce
-from sync_service.contract.publication import Keys
+from sync_service.contract.publication import Keys, Publication
 from sync_service.contract.record import (
     DayRecord,
     Moment,
@@ -95,9 +95,10 @@ class Writer:
     """Writes responses, verdicts, counts and day records, and watches for publications.
 
     ``open_store`` opens the store under the kiosk's stamp; it is called on the writer's thread,
-    and again until it succeeds. ``spoken`` are the languages that the kiosk speaks, ``timezone``
-    the site's by the stamp. Everything that it tells its listener goes through the door. Of what
-    becomes of a verdict it tells nothing: whoever gave it was thanked for it and has left.
+    and again until it succeeds. ``put_in_force`` puts together what the centre published, or says
+    why it can't be asked here; ``timezone`` is the site's by the stamp. Everything that it tells
+    its listener goes through the door. Of what becomes of a verdict it tells nothing: whoever gave
+    it was thanked for it and has left.
     """
 
     def __init__(
@@ -107,14 +108,14 @@ class Writer:
         door: Door,
         *,
         timezone: str,
-        spoken: Collection[str],
+        put_in_force: Callable[[Publication, Publication, Publication | None], InForce],
         pace: Pace,
     ) -> None:
         self._open_store = open_store
         self._clock = clock
         self._door = door
         self._timezone = timezone
-        self._spoken = spoken
+        self._put_in_force = put_in_force
         self._pace = pace
         self._inbox: SimpleQueue[_Entry | _Count | None] = SimpleQueue()
         self._entries: deque[_Entry] = deque()
@@ -233,7 +234,7 @@ class Writer:
         held = state.publications()
         self._held, self._revision = held, revision
         try:
-            in_force = InForce.of(held.questionnaire, held.assignment, held.replies, self._spoken)
+            in_force = self._put_in_force(held.questionnaire, held.assignment, held.replies)
         except NotAskableError as error:
             log.warning("publications not asked", extra={"reason": str(error)})
         else:

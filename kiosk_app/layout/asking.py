@@ -84,13 +84,30 @@ def _pages(
     feet: tuple[list[RowBlock], list[RowBlock]],
 ) -> Iterator[Page]:
     """A question and its answers between head and foot, as large as there is room for."""
-    for head in heads:
-        for foot in setting.footers(*feet):
-            ruled = setting.ruled(foot)
+    tops = [(head, setting.height_of(*head)) for head in heads]
+    for foot in setting.footers(*feet):
+        ruled = setting.ruled(foot)
+        under = setting.height_of(*ruled)
+        for head, over in tops:
+            if over is None or under is None:
+                continue
             for asks, answers in _questions(setting, asked, question):
-                if setting.has_room(*head, asks, *ruled):
-                    for body in _bodies(setting, asks, answers):
-                        yield setting.page(*head, *body, *ruled)
+                between = setting.height_of(asks)
+                if between is None:
+                    continue
+                spare = setting.box.height - over - between - under
+                for body in _bodies(setting, asks, _low_enough(setting, answers, spare)):
+                    yield setting.page(*head, *body, *ruled)
+
+
+def _low_enough(
+    setting: Setting, arrangements: Iterator[tuple[Part, ...]], most: int
+) -> Iterator[tuple[Part, ...]]:
+    """Those arrangements that a height may have room for: looked at before all of a page is."""
+    for answers in arrangements:
+        height = setting.height_of(*answers)
+        if height is not None and height <= most:
+            yield answers
 
 
 def _questions(

@@ -46,7 +46,8 @@ class RowBlock(Block, Protocol):
 @dataclass(frozen=True, slots=True)
 class Text:
     """Words, at the top of their box, or in its ``middle``. Where they are ``level``, their lines
-    are about equally long.
+    are about equally long. Where somebody wrote them whom nobody told how long a word may be, they
+    may be ``broken``.
     """
 
     lettering: Lettering
@@ -57,10 +58,19 @@ class Text:
     ground: Ground = Ground.PAGE
     level: bool = False
     middle: bool = False
+    broken: bool = False
+
+    def lines(self, width: int) -> tuple[str, ...] | None:
+        """The lines at a width; None if a word is wider."""
+        setting = self.lettering.balanced if self.level else self.lettering.lines
+        lines = setting(self.words, self.style, width)
+        if lines is None and self.broken:
+            return self.lettering.break_anywhere(self.words, self.style, width)
+        return lines
 
     def height(self, width: int) -> int | None:
         """See `Block`."""
-        lines = self.lettering.lines(self.words, self.style, width)
+        lines = self.lines(width)
         return None if lines is None else self.style.height(len(lines))
 
     def narrowest(self, lines: int) -> int:
@@ -69,8 +79,7 @@ class Text:
 
     def place(self, box: Box) -> Iterator[Placed]:
         """See `Block`."""
-        broken = self.lettering.balanced if self.level else self.lettering.lines
-        lines = broken(self.words, self.style, box.width)
+        lines = self.lines(box.width)
         assert lines is not None
         if not self.middle:
             box = replace(box, height=self.style.height(len(lines)))
@@ -82,7 +91,8 @@ class Offer:
     """A button, at least as large as a finger needs, with its words in the middle.
 
     ``most_lines`` is how many lines its words may take. A face stands left of them; ``indented``,
-    they stand where they would beside one.
+    they stand where they would beside one. A mark stands right of them, or in the corner where
+    they leave no room.
     """
 
     lettering: Lettering
@@ -101,10 +111,12 @@ class Offer:
         """See `Block`."""
         if width < self.measures.target:
             return None
-        lines = self.lettering.lines(self.words, self.style, width - self._before - self._after)
-        if lines is None or len(lines) > self.most_lines:
+        lines, over = self._lines(width, self._after), self.measures.pad_down
+        if lines is None and self.marked:
+            lines, over = self._lines(width, self.measures.pad), self._corner
+        if lines is None:
             return None
-        return max(self.measures.target, self.style.height(len(lines)) + 2 * self.measures.pad_down)
+        return max(self.measures.target, self.style.height(len(lines)) + 2 * over)
 
     def narrowest(self, lines: int) -> int:
         """See `RowBlock`."""
@@ -113,21 +125,34 @@ class Offer:
 
     def place(self, box: Box) -> Iterator[Placed]:
         """See `Block`."""
-        before, after = self._before, self._after
-        room = Box(box.x + before, box.y, box.width - before - after, box.height)
+        half_pad = self.measures.pad // 2
         face = mark = None
         if self.face is not None:
             side = self._face_side
             square = Box(box.x + self.measures.pad, _middle(box, side), side, side)
             face = Face(square, *self.face)
+        lines, after = self._lines(box.width, self._after), self._after
         if self.marked:
-            side, half_pad = self._mark_side, self.measures.pad // 2
-            mark = Box(room.right + half_pad, _middle(box, side), side, side)
-        lines = self.lettering.balanced(self.words, self.style, room.width)
+            side = self._mark_side
+            mark = Box(box.right - self.measures.pad - side, _middle(box, side), side, side)
+            if lines is None:
+                lines, after = self._lines(box.width, self.measures.pad), self.measures.pad
+                mark = replace(mark, x=box.right - half_pad - side, y=box.y + half_pad)
         assert lines is not None
+        room = Box(box.x + self._before, box.y, box.width - self._before - after, box.height)
         align = Align.LEFT if self._beside_face else Align.CENTRE
         words = Lettered(room, lines, self.style, align)
         yield Button(box, self.name, words, self.deed, self.look, face, mark)
+
+    def _lines(self, width: int, after: int) -> tuple[str, ...] | None:
+        """Its words in lines, with so much room left after them; None if they don't fit."""
+        lines = self.lettering.balanced(self.words, self.style, width - self._before - after)
+        return None if lines is None or len(lines) > self.most_lines else lines
+
+    @property
+    def _corner(self) -> int:
+        """How high the mark is with the room around it, where it stands over the words."""
+        return self._mark_side + self.measures.pad
 
     @property
     def _beside_face(self) -> bool:

@@ -58,7 +58,7 @@ def least_size(panel: Panel) -> int:
 
 class Lettering:
     """Measures words and breaks them into lines, never within a word. It keeps what it measured:
-    never give it what a respondent wrote, see `break_writing` for that.
+    never give it what a respondent wrote, see `break_anywhere` for that.
 
     Raises:
         StartError: text could not be set rightly.
@@ -107,25 +107,25 @@ class Lettering:
         """The least width at which words take no more lines than that."""
         return self._narrowest(words, style, most_lines)
 
-    def break_writing(self, text: str, style: Style, width: int) -> tuple[str, ...]:
-        """What a respondent wrote, in lines; a word that is too wide goes on in the next line.
-
-        Nothing of it is kept.
-        """
+    def break_anywhere(self, text: str, style: Style, width: int) -> tuple[str, ...]:
+        """Words in lines; a word that is too wide goes on in the next line. Nothing is kept."""
         font = self.font(style)
-        lines, line = [], ""
-        for letter in text:
-            if font.getlength(line + letter) <= width:
-                line += letter
-                continue
-            head, gap, tail = line.rpartition(" ")
-            if gap and letter != " ":
-                lines.append(head)
-                line = tail + letter
-            else:
-                lines.append(line)
-                line = letter.strip(" ")
-        return (*lines, line)
+        lines = []
+        for paragraph in text.split("\n"):
+            line = ""
+            for letter in paragraph:
+                if font.getlength(line + letter) <= width:
+                    line += letter
+                    continue
+                head, gap, tail = line.rpartition(" ")
+                if gap and letter != " ":
+                    lines.append(head)
+                    line = tail + letter
+                else:
+                    lines.append(line)
+                    line = letter.strip(" ")
+            lines.append(line)
+        return tuple(lines)
 
     def draw(self, lines: Sequence[str], style: Style, *, centred: bool) -> Image.Image:
         """Lines as a mask, no larger than their letters reach."""

@@ -53,7 +53,7 @@ def about_page(view: View, language: str) -> Reading:
         lines.append(
             words.whom_to_ask_here if contact is None else words.whom_to_ask.format(contact=contact)
         )
-        return tuple(setting.text(line, step) for line in lines)
+        return tuple(setting.text(line, step, broken=True) for line in lines)
 
     def foot(setting: Setting, turning: list[RowBlock]) -> Iterator[tuple[Part, ...]]:
         yield setting.ruled(setting.row([], [*turning, _close(setting, language)]))
@@ -200,7 +200,7 @@ def _leaves(
     leaves: list[list[Text]] = [[]]
     left = room
     for text in reading.texts(setting, LEAST):
-        lines = setting.lettering.lines(text.words, text.style, width)
+        lines = text.lines(width)
         if lines is None:
             return None
         rest = list(lines)

@@ -22,7 +22,9 @@ def passages(
     words = setting.catalogues[language]
 
     def said(text: str, tone: Tone = Tone.PLAIN) -> Text:
-        return setting.text(_first(text, most_words), step, tone=tone, ground=Ground.NOTICE)
+        return setting.text(
+            _first(text, most_words), step, tone=tone, ground=Ground.NOTICE, broken=True
+        )
 
     def heading(text: str) -> Text:
         return setting.text(text, step, bold=True, tone=Tone.HEADING, ground=Ground.NOTICE)
@@ -60,7 +62,7 @@ def invited(
 ) -> tuple[Text, ...]:
     """An invitation: what, when, whom to ask."""
     return tuple(
-        setting.text(text[language], step, ground=Ground.NOTICE)
+        setting.text(text[language], step, ground=Ground.NOTICE, broken=True)
         for text in (invitation.what, invitation.when, invitation.whom)
     )
 

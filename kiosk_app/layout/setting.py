@@ -49,10 +49,9 @@ class Setting:
         panel, margin = self.panel, self.measures.margin
         return Box(0, 0, panel.width_px, panel.height_px).inset(margin, margin)
 
-    def has_room(self, *parts: Part) -> bool:
-        """Whether a page has room for these parts, if nothing else stood on it."""
-        height = Column(parts, self.measures.gap).height(self.box.width)
-        return height is not None and height <= self.box.height
+    def height_of(self, *parts: Part) -> int | None:
+        """The least height of parts one under another; None if one does not fit the width."""
+        return Column(parts, self.measures.gap).height(self.box.width)
 
     def page(self, *parts: Part) -> Page:
         """A page of parts one under another."""
@@ -69,10 +68,11 @@ class Setting:
         ground: Ground = Ground.PAGE,
         level: bool = False,
         middle: bool = False,
+        broken: bool = False,
     ) -> Text:
         """Words at a step of the scale."""
         style = self.measures.bold(step) if bold else self.measures.style(step)
-        return Text(self.lettering, words, style, tone, align, ground, level, middle)
+        return Text(self.lettering, words, style, tone, align, ground, level, middle, broken)
 
     def offer(
         self,

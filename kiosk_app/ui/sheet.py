@@ -46,7 +46,7 @@ class Sheet(Widget):
         self._ink.clear()
         lines = self._sheet.prompt
         if self.written:
-            lines = lettering.break_writing(self.written + _CURSOR, style, room.width)
+            lines = lettering.break_anywhere(self.written + _CURSOR, style, room.width)
             most = 1 + (room.height - style.height(1)) // style.leading
             lines = lines[-most:]
         box = Box(room.x, room.y, room.width, style.height(len(lines)))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from kiosk_app.session import Progress
-from kiosk_app.view import About, Asked, Choice, Posted, Question, Screen, Trouble, View
+from kiosk_app.view import About, Asked, Posted, Question, Screen, Trouble, View
 from sync_service.contract.publication import Answer, Invitation, Outcome, Owed
 from sync_service.contract.questionnaire import Item, Questionnaire
 
@@ -78,16 +78,7 @@ def asked(
         item=item.code,
         kind=item.kind,
         questions=tuple(
-            Question(
-                language,
-                item.text[language],
-                tuple(
-                    Choice(option.code, option.text[language], option.scored)
-                    for option in item.offered_options(stands)
-                ),
-                item.notice.get(language, ()),
-            )
-            for language in languages
+            Question.of(item, item.offered_options(stands), language) for language in languages
         ),
         given=given,
         max_length=item.max_length,

@@ -294,6 +294,12 @@ def _add_kiosks(group: Group) -> None:
     )
     _add_kiosk_of_site(stamp)
     stamp.add_argument("into", type=Path, metavar="FOLDER", help="a new or empty folder")
+    stamp.add_argument(
+        "--panel",
+        metavar="NAME",
+        help="the kiosk's panel: inches-pixels, as in 7-800x480; by default 10.1-1280x800."
+        " A name that is not known is answered with those that are",
+    )
 
     kiosk = _noun(group, "kiosk", "the fleet")
     _command(

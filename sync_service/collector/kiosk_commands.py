@@ -123,7 +123,7 @@ async def code_withdraw(args: argparse.Namespace) -> str:
 async def stamp(args: argparse.Namespace) -> str:
     """Make a kiosk's stamp."""
     async with open_office(args.folder) as office:
-        await office.stamping.stamp(args.site, args.name, args.into, office.now)
+        await office.stamping.stamp(args.site, args.name, args.into, office.now, args.panel)
     return (
         f"The stamp of {args.name} at {args.site} is in {args.into}.\n"
         "It holds an enrolment code that is good for one kiosk and one year: keep it to yourself."

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from kiosk_app.layout.fit import why_refused
 from sync_service.collector import tables
 from sync_service.collector.database import writing
 from sync_service.collector.enrolment import CODE_VALID_S, code_digest, new_code
@@ -29,10 +30,13 @@ class Stamping:
     address: str
     authority: bytes
 
-    async def stamp(self, site_code: str, name: str, folder: Path, now: int) -> Stamp:
+    async def stamp(
+        self, site_code: str, name: str, folder: Path, now: int, panel: str | None = None
+    ) -> Stamp:
         """Make the stamp of a new kiosk at a site and write it into a folder.
 
-        ``name`` tells the site's kiosks apart. Nothing is kept unless the folder is written.
+        ``name`` tells the site's kiosks apart; ``panel`` names the new one's panel, if it is not
+        the usual one. Nothing is kept unless the folder is written.
 
         Raises:
             OfficeError: the site is unknown, the name is taken, the folder holds something or
@@ -71,6 +75,7 @@ class Stamping:
                 keys=_signed(keys, "keys"),
                 assignment=assigned.signed,
                 questionnaire=_signed(questionnaire, "questionnaire"),
+                panel=panel,
             )
             _write(stamp, folder)
         return stamp
@@ -158,6 +163,9 @@ def _write(stamp: Stamp, folder: Path) -> None:
         Stamp.from_files(files)
     except StampError as error:
         raise OfficeError(f"no kiosk would start from this stamp: {error}") from None
+    refused = why_refused(stamp)
+    if refused is not None:
+        raise OfficeError(f"no kiosk would start from this stamp: {refused}")
     written: list[Path] = []
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

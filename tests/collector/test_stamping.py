@@ -1,4 +1,5 @@
 import stat
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, update
@@ -6,13 +7,14 @@ from sqlalchemy import func, select, update
 from sync_service.collector import sites, tables
 from sync_service.collector.database import writing
 from sync_service.collector.error import OfficeError
+from sync_service.collector.publishing import DEFAULT_QUESTIONNAIRES, read_questionnaire
 from sync_service.contract.publication import Publication
 from sync_service.contract.stamp import FILES, Stamp
 from sync_service.settings import read_stamp
 
 
-def stamp(rig, folder, site="central", name="desk", now=5):
-    return rig.run(rig.stamping.stamp(site, name, folder, now))
+def stamp(rig, folder, *, site="central", name="desk", now=5, panel=None):
+    return rig.run(rig.stamping.stamp(site, name, folder, now, panel))
 
 
 def stamps_kept(rig):
@@ -80,6 +82,34 @@ def test_a_folder_that_can_not_be_written_leaves_nothing_behind(rig, tmp_path):
 
     assert stamps_kept(rig) == 0
     assert stamp(rig, tmp_path / "stamp")
+
+
+def test_a_stamp_names_its_panel_if_that_is_not_the_usual_one(rig, tmp_path):
+    stamp(rig, tmp_path / "1", name="1")
+    stamp(rig, tmp_path / "2", name="2", panel="7-800x480")
+
+    assert read_stamp(tmp_path / "1").panel is None
+    assert read_stamp(tmp_path / "2").panel == "7-800x480"
+
+
+def test_what_does_not_fit_the_panel_is_named_and_no_stamp_is_made(rig, tmp_path):
+    long = "Did the people here ask what you wanted, and did they then act on what you said? " * 5
+    library = read_questionnaire(DEFAULT_QUESTIONNAIRES[1])
+    dignity = replace(library.items[0], text={"en": "Well?", "cy": long})
+    asked = replace(library, version=2, items=(dignity, *library.items[1:]))
+    rig.publish("questionnaire", asked)
+
+    with pytest.raises(OfficeError, match=r"library: dignity .* 7-800x480 in cy"):
+        stamp(rig, tmp_path / "stamp", panel="7-800x480")
+
+    assert not (tmp_path / "stamp").exists()
+    assert stamps_kept(rig) == 0
+    assert stamp(rig, tmp_path / "stamp", panel="21.5-1080x1920")
+
+
+def test_a_panel_that_nobody_knows_is_answered_with_those_that_there_are(rig, tmp_path):
+    with pytest.raises(OfficeError, match=r"no panel is called 9-640x480.*15\.6-1920x1080"):
+        stamp(rig, tmp_path / "stamp", panel="9-640x480")
 
 
 def test_every_stamp_has_an_id_and_a_code_of_its_own(rig, tmp_path):

@@ -73,6 +73,13 @@ def test_a_wrong_line_in_the_settings_is_named(stamp, line, why):
         Stamp.from_files({**files, "stamp.toml": "\n".join([*kept, line]).encode()})
 
 
+def test_a_stamp_may_name_the_panel_it_was_made_for_and_older_ones_name_none(stamp):
+    assert b"panel" not in stamp.to_files()["stamp.toml"]
+    assert Stamp.from_files(stamp.to_files()).panel is None
+    for_seven_inches = replace(stamp, panel="7-800x480")
+    assert Stamp.from_files(for_seven_inches.to_files()) == for_seven_inches
+
+
 def test_an_assignment_meant_for_another_kiosk_is_refused(stamp, assignment, centre):
     other = Publication(1, 0, replace(assignment, stamp_id=bytes(16))).sign(centre.publishing)
     with pytest.raises(StampError, match="another kiosk"):

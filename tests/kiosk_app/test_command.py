@@ -6,9 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from kiosk_site import both
+from kiosk_window import WindowError
+from lone_centre import write_stamp
 
 from sync_service.contract.publication import Invitation, Replies
 from sync_service.contract.record import Ending, Response
@@ -106,6 +109,33 @@ def test_a_large_panel_asks_in_both_languages_at_once(site, run_kiosk):
     kiosk = run_kiosk(panel="15.6-1920x1080")
     assert kiosk.wait_for("attract").languages == ("cy", "en")
     assert {"answer-1-cy", "answer-1-en"} <= kiosk.shown.buttons.keys()
+
+
+def test_the_kiosk_draws_for_the_panel_that_its_stamp_names(site, run_kiosk):
+    stamp = replace(site.stamp(), panel="7-800x480")
+    write_stamp(stamp, site.base / "stamp")
+    kiosk = run_kiosk()
+    kiosk.wait_for("attract")
+    right = max(x + width for x, _, width, _ in kiosk.shown.boxes.values())
+    assert 700 < right <= 800
+
+
+SMALL = {"panel.width_px": 480, "panel.height_px": 320, "panel.diagonal_in": 3.5}
+
+
+@pytest.mark.parametrize(
+    ("panel", "why"),
+    [
+        ({"panel": "3-480x320"}, "no panel is called 3-480x320"),
+        (SMALL, "the panel 3.5-480x320 has no room for the kiosk's own words in en"),
+    ],
+)
+def test_what_can_not_be_shown_on_the_panel_is_refused_at_start(site, run_kiosk, panel, why):
+    site.stamp()
+    kiosk = run_kiosk(**panel)
+    with pytest.raises(WindowError, match=why):
+        kiosk.wait_for("attract")
+    assert kiosk.process.wait(30) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -4,12 +4,14 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 from kiosk_site import KEY, in_force
 from lone_centre import LoneCentre
 
 from kiosk_app.door import Door
+from kiosk_app.in_force import InForce
 from kiosk_app.session import Session
 from kiosk_app.writer import Pace, Store, UnsavedError, Writer
 from sync_service.contract.publication import Publication
@@ -62,7 +64,7 @@ class Desk:
             self.clock,
             self.door,
             timezone="Europe/London",
-            spoken=("en", "cy"),
+            put_in_force=partial(InForce.of, spoken=("en", "cy")),
             pace=Pace(poll_s=0.05, retry_s=0.05),
         )
 
