@@ -14,7 +14,9 @@ TREMOR_MM: Final = 10.0
 """How far beside a button a finger may be lifted that was put down on it."""
 
 SAME_PLACE_MM: Final = 10.0
-_WIPE_MM: Final = 80.0
+_WIPE_MM: Final = 60.0
+"""How much further than straight a hand goes that wipes, not counting how it trembles."""
+
 _REST_S: Final = 4.0
 _PALM: Final = 3
 
@@ -29,6 +31,7 @@ class Hand:
     def __init__(self, repeat_s: float) -> None:
         self._repeat_s = repeat_s
         self._contacts = 0
+        self._start: Place = (0.0, 0.0)
         self._at: Place = (0.0, 0.0)
         self._path_mm = 0.0
         self._down_at = 0.0
@@ -43,15 +46,17 @@ class Hand:
 
     def down(self, at: Place, now: float, *, repeats: bool = False) -> bool:
         """The first contact begins. ``repeats``: the same place may be tapped again quickly."""
-        self._at, self._down_at, self._path_mm = at, now, 0.0
+        self._start = self._at = at
+        self._down_at, self._path_mm = now, 0.0
         self._can_tap = not self._is_palm and (repeats or not self._is_bounce(at, now))
         return self._can_tap
 
     def move(self, at: Place) -> bool:
         """The first contact moves."""
-        self._path_mm += dist(self._at, at)
-        self._at = at
-        if self._path_mm > _WIPE_MM:
+        if dist(self._at, at) >= TREMOR_MM:
+            self._path_mm += dist(self._at, at)
+            self._at = at
+        if self._path_mm - dist(self._start, self._at) > _WIPE_MM:
             self._disturb()
         return self._can_tap
 

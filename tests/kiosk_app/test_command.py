@@ -152,17 +152,6 @@ def test_a_signal_stores_the_open_session_and_ends_the_kiosk(site, run_kiosk, nu
     assert response.single_tap
 
 
-def test_who_walks_away_is_recorded_and_the_next_one_starts_anew(site, run_kiosk):
-    site.stamp()
-    kiosk = run_kiosk(idle_timeout_s=1)
-    kiosk.wait_for("attract")
-    kiosk.tap("answer-1-en")
-    kiosk.wait_for("still_there")
-    kiosk.wait_for("attract", item=1)
-    [response] = responses(site)
-    assert response.ending is Ending.ABANDONED
-
-
 def test_a_full_disk_is_out_of_service_and_the_response_is_stored_when_there_is_room(
     site, run_kiosk
 ):

@@ -49,19 +49,27 @@ def test_where_letters_are_typed_the_same_one_may_be_tapped_twice(hand):
     assert tap(hand, HERE, 10.1, repeats=True)
 
 
-def test_a_trembling_finger_still_taps(hand):
+def test_a_trembling_finger_still_taps_however_long_it_trembles(hand):
     hand.down(HERE, 10)
-    for _ in range(5):
+    for _ in range(100):
         assert hand.move(NEAR)
         assert hand.move(HERE)
-    assert hand.lift(NEAR, 11)
+    assert hand.lift(NEAR, 13)
+    assert not hand.take_disturbance()
+
+
+def test_a_finger_that_slides_away_however_far_wipes_nothing(hand):
+    hand.down((0.0, 0.0), 10)
+    for step in range(20):
+        hand.move((step * 25.0, 0.0))
+    hand.lift((500.0, 0.0), 11)
+    assert not hand.take_disturbance(), "that it is off its button cancels it, and that is all"
 
 
 def test_a_wiping_hand_is_no_tap_and_disturbs_for_as_long_as_it_wipes(hand):
     hand.down(HERE, 10)
-    assert hand.move((90.0, 50.0))
-    assert hand.move(HERE)
-    assert not hand.move((0.0, 50.0))
+    assert hand.move((81.0, 50.0))
+    assert not hand.move(HERE)
     assert hand.take_disturbance()
     assert not hand.take_disturbance()
     assert not hand.move(HERE)
