@@ -45,7 +45,8 @@ def place_of(table: Table) -> list[ColumnElement[Any]]:
 
 def named_place(place: Place) -> Columns:
     """A place by the names of its columns."""
-    return dict(zip(_PLACE, place, strict=True))
+    log_id, branch, seq = place
+    return {"log_id": log_id, "branch": branch, "seq": seq}
 
 
 # Of two openers one waits here, so that neither writes what the other just did. SQLite, where
