@@ -35,11 +35,19 @@ from sync_service import contract
 from sync_service.collector.enrolment import parse_fingerprint
 from sync_service.collector.error import OfficeError
 from sync_service.collector.insight.period import read_period
+from sync_service.collector.proof.papers import read_paper, write_paper
+from sync_service.collector.proof.statements import StatedLog, StatedRun, Statement
 from sync_service.collector.pull.cursor import read_cursor, write_cursor
 from sync_service.collector.pull.instalments import Position
 from sync_service.contract import codec
 from sync_service.contract.chain import Head, first_link
-from sync_service.contract.error import ChainError, ContractError, MalformedError, UnknownKeyError
+from sync_service.contract.error import (
+    ChainError,
+    ContractError,
+    MalformedError,
+    SignatureError,
+    UnknownKeyError,
+)
 from sync_service.contract.publication import Keys, Publication, PublicationKind, parse_key
 from sync_service.contract.record import BUCKETS, Moment, decode_record, encode_record
 from sync_service.contract.sealing import UnopenableError, read_header
@@ -149,6 +157,10 @@ def padded(encoded: bytes) -> bytes:
     return marked.ljust(next((each for each in BUCKETS if each >= len(marked)), 0), b"\x00")
 
 
+RUN = StatedRun(branch=0, first_seq=1, last_seq=7, link="00" * 32)
+STATEMENT = Statement(1, "2026-03", "2026-04-01T00:00:00Z", (StatedLog("00" * 16, 7, 7, (RUN,)),))
+
+
 def plain(padded: bytes) -> bytes:
     return padded.rstrip(b"\x00")[:-1]
 
@@ -215,6 +227,12 @@ DECODERS = {
     ),
     "fingerprint": Decoder(
         text(parse_fingerprint), OfficeError, [fingerprint(bytes(16)).encode()], cbor=False
+    ),
+    "statement": Decoder(
+        lambda data: read_paper(data, Context.STATEMENT, Statement, [PUBLISHING.verifying_key]),
+        (MalformedError, SignatureError),
+        [write_paper(PUBLISHING, Context.STATEMENT, STATEMENT).encode()],
+        cbor=False,
     ),
     "period": Decoder(text(read_period), ValueError, [b"2026-03", b"2026-Q1"], cbor=False),
 }

@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_tokens(group)
     _add_proof(group)
+    _add_redaction(group)
     return parser
 
 
@@ -522,6 +523,33 @@ def _add_proof(group: Group) -> None:
     statement.add_argument(
         "into", nargs="?", type=Path, metavar="FILE", help="a new file; without it, it is printed"
     )
+
+
+def _add_redaction(group: Group) -> None:
+    redact = _command(
+        group,
+        "redact",
+        proof_commands.redact,
+        "drop one record for ever, such as one that names a person",
+        "Drop a record's sealed bytes for ever, and all that was opened of it. That it was there,"
+        " its digest, the day and your reason are kept, signed, so that it shows as redacted and"
+        " not as missing. docs/proof.md says what that does not reach.",
+    )
+    redact.add_argument(
+        "id", nargs="?", metavar="ID", help="its response_id, verdict_id or day_id in an export"
+    )
+    redact.add_argument("--log", metavar="HEX", help="or: its log, by the beginning of its id")
+    redact.add_argument("--seq", type=int, metavar="N", help="and its number there")
+    redact.add_argument(
+        "--branch", type=int, default=0, metavar="N", help="on a branch of that log; without it, 0"
+    )
+    redact.add_argument(
+        "--reason",
+        required=True,
+        metavar="TEXT",
+        help="why, for whoever asks later; it is kept, so put nothing into it that shall be gone",
+    )
+    redact.add_argument("--yes", action="store_true", help="do it; without it, only say what")
 
 
 if __name__ == "__main__":

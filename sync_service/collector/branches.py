@@ -16,11 +16,11 @@ from sync_service.contract.wire import Batch
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What stands at one seq of a branch. ``sealed_held``: its bytes too, not only the digest."""
+    """What stands at one seq of a branch. ``refused``: only the digest is held, for now."""
 
     previous: bytes
     digest: bytes
-    sealed_held: bool
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

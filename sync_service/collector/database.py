@@ -210,6 +210,19 @@ def _why_busy(error: DBAPIError) -> str | None:
     return _BUSY_STATES.get(getattr(error.orig, "sqlstate", None) or "")
 
 
+async def forget_deleted(engine: AsyncEngine) -> None:
+    """Let nothing of what was deleted linger in SQLite's journal; PostgreSQL sees to it itself.
+
+    Where readers stand in the way, it is gone when the journal is next begun anew.
+    """
+    if engine.dialect.name == "sqlite":
+        async with engine.connect() as connection:
+            # Past what would begin a transaction, in which this can't be done.
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 async def migrate(engine: AsyncEngine) -> None:
     """Bring the database to the newest schema, an empty one too, in one transaction.
 
@@ -267,7 +280,7 @@ def _connect_postgresql(
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

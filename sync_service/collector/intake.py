@@ -52,6 +52,9 @@ _BRANCHES: Final = (
     .where(_branch.log_id == bindparam("log_id"))
     .order_by(_branch.branch)
 )
+_REDACTED: Final = select(tables.redaction.c.digest).where(
+    tables.redaction.c.log_id == bindparam("log_id")
+)
 _GROW: Final = update(tables.branch).where(
     _branch.log_id == bindparam("of_log"), _branch.branch == bindparam("of_branch")
 )
@@ -158,6 +161,7 @@ class _Entry:
     async def store(self) -> tuple[list[Recorded], Head]:
         """Write what is not held yet; give each record's outcome, and the receipt's head."""
         branches = {branch.number: branch for branch in await self._branches()}
+        becomes = await self._openings()
         before = Head(self.batch.first_seq - 1, self.batch.previous)
         joined = next((branch for branch in branches.values() if branch.head == before), None)
         rows: Mapping[int, Mapping[int, Row]] = {}
@@ -176,7 +180,7 @@ class _Entry:
             self._log_edges(stretch, branch)
             if branch is None:
                 branch = await self._begin(stretch)
-            outcomes += await self._write(stretch, rows.get(branch.number, {}))
+            outcomes += await self._write(stretch, rows.get(branch.number, {}), becomes)
             log_head = await self._grow(stretch, branch)
         return outcomes, log_head
 
@@ -191,17 +195,40 @@ class _Entry:
         """What is held of each branch where the batch would stand, and one seq to either side."""
         record = tables.record.c
         found = await self.connection.execute(
-            select(record.branch, record.seq, record.previous, record.sealed, record.digest).where(
+            select(
+                record.branch,
+                record.seq,
+                record.previous,
+                record.sealed,
+                record.digest,
+                record.opening,
+            ).where(
                 record.log_id == self.batch.log_id,
                 record.branch.in_(numbers),  # so that the key is used
                 record.seq.between(self.batch.first_seq - 1, self.batch.head.seq + 1),
             )
         )
         rows: defaultdict[int, dict[int, Row]] = defaultdict(dict)
-        for number, seq, previous, sealed, record_digest in found:
-            held = sealed is not None
-            rows[number][seq] = Row(previous, digest(sealed) if held else record_digest, held)
+        for number, seq, previous, sealed, known_digest, opening in found:
+            rows[number][seq] = Row(
+                previous,
+                known_digest if sealed is None else digest(sealed),
+                refused=opening in (Opening.REFUSED, Opening.ASKED),
+            )
         return rows
+
+    async def _openings(self) -> list[Opening]:
+        """What each record is to be for the opener, if it is new."""
+        found = await self.connection.scalars(_REDACTED, {"log_id": self.batch.log_id})
+        redacted = set(found)
+        return [
+            Opening.REFUSED
+            if not verdict.held
+            else Opening.REDACTED
+            if redacted and digest(sealed) in redacted
+            else Opening.WAITING
+            for verdict, sealed in zip(self.verdicts, self.batch.sealed, strict=True)
+        ]
 
     def _reach(self, stretch: Stretch) -> tuple[int, Head]:
         """A stretch's first seq, and its last record."""
@@ -218,29 +245,34 @@ class _Entry:
         )
         return branch
 
-    async def _write(self, stretch: Stretch, held: Mapping[int, Row]) -> list[Recorded]:
+    async def _write(
+        self, stretch: Stretch, held: Mapping[int, Row], becomes: Sequence[Opening]
+    ) -> list[Recorded]:
         """Write the records of a stretch that are not held; give each record's outcome."""
         outcomes: list[Recorded] = []
-        # By their verdict, as indices in the batch; nearly always, all are new and accepted.
-        new: defaultdict[Recorded, list[int]] = defaultdict(list)
-        offered_again: defaultdict[Recorded, list[int]] = defaultdict(list)
+        # Alike ones together, as indices in the batch; nearly always, all are new and accepted.
+        new: defaultdict[tuple[Recorded, Opening], list[int]] = defaultdict(list)
+        offered_again: defaultdict[tuple[Recorded, Opening], list[int]] = defaultdict(list)
         for index in range(stretch.start, stretch.end):
             row = held.get(self.batch.first_seq + index)
-            if row is not None and row.sealed_held:
+            if row is not None and not row.refused:
                 outcomes.append(Recorded.DUPLICATE)
             else:
                 outcomes.append(self.verdicts[index])
-                (new if row is None else offered_again)[self.verdicts[index]].append(index)
-        for verdict, indices in new.items():
-            await self._insert(stretch.branch, verdict, indices)
-        for verdict, indices in offered_again.items():
-            await self._fill_in(stretch.branch, verdict, indices)
+                alike = self.verdicts[index], becomes[index]
+                (new if row is None else offered_again)[alike].append(index)
+        for (verdict, opening), indices in new.items():
+            await self._insert(stretch.branch, verdict, opening, indices)
+        for (verdict, opening), indices in offered_again.items():
+            await self._fill_in(stretch.branch, verdict, opening, indices)
         return outcomes
 
-    async def _insert(self, branch: int, verdict: Recorded, indices: Sequence[int]) -> None:
+    async def _insert(
+        self, branch: int, verdict: Recorded, opening: Opening, indices: Sequence[int]
+    ) -> None:
         """Write records for which no row stands."""
         befores = (self.batch.previous, *self.batch.links)
-        kept = [self._kept(index) for index in indices]
+        kept = [self._kept(index, opening) for index in indices]
         await insert_columns(
             self.connection,
             tables.record,
@@ -250,10 +282,12 @@ class _Entry:
                 "sealed": [sealed for sealed, _ in kept],
                 "digest": [record_digest for _, record_digest in kept],
             },
-            {"log_id": self.batch.log_id, "branch": branch, **self._judged(verdict)},
+            {"log_id": self.batch.log_id, "branch": branch, **self._judged(verdict, opening)},
         )
 
-    async def _fill_in(self, branch: int, verdict: Recorded, indices: Sequence[int]) -> None:
+    async def _fill_in(
+        self, branch: int, verdict: Recorded, opening: Opening, indices: Sequence[int]
+    ) -> None:
         """Write records over the rows that stand for them since they were refused."""
         record = tables.record.c
         await self.connection.execute(
@@ -266,21 +300,24 @@ class _Entry:
             .values(
                 sealed=bindparam("now_sealed"),
                 digest=bindparam("now_digest"),
-                **self._judged(verdict),
+                **self._judged(verdict, opening),
             ),
             [
                 {"of_seq": self.batch.first_seq + index, "now_sealed": sealed, "now_digest": known}
-                for index, (sealed, known) in ((index, self._kept(index)) for index in indices)
+                for index, (sealed, known) in (
+                    (index, self._kept(index, opening)) for index in indices
+                )
             ],
         )
 
-    def _kept(self, index: int) -> tuple[bytes | None, bytes | None]:
-        """The sealed bytes; of a refused record only the digest, which proves that it was there."""
+    def _kept(self, index: int, opening: Opening) -> tuple[bytes | None, bytes | None]:
+        """The sealed bytes; of a refused or redacted record only the digest, which proves that it
+        was there.
+        """
         sealed = self.batch.sealed[index]
-        return (sealed, None) if self.verdicts[index].held else (None, digest(sealed))
+        return (sealed, None) if opening is Opening.WAITING else (None, digest(sealed))
 
-    def _judged(self, verdict: Recorded) -> dict[str, object]:
-        opening = Opening.WAITING if verdict.held else Opening.REFUSED
+    def _judged(self, verdict: Recorded, opening: Opening) -> dict[str, object]:
         return {"received_at": self.now, "outcome": int(verdict), "opening": int(opening)}
 
     async def _grow(self, stretch: Stretch, branch: Branch) -> Head:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from sync_service.collector.database import reading
+from sync_service.collector.database import forget_deleted, reading
 from sync_service.collector.error import OfficeError
 from sync_service.collector.insight.period import Month, read_period
 from sync_service.collector.office import Office, open_office
-from sync_service.collector.proof.findings import ADVICE, Finding, Kind, told
+from sync_service.collector.proof.findings import ADVICE, Finding, Kind, told, told_day
+from sync_service.collector.proof.redactions import find_by_id, find_by_place
+from sync_service.collector.proof.redactions import redact as redact_record
 from sync_service.collector.proof.statements import make_statement, read_statement
 from sync_service.collector.proof.verification import LogName, Verification, list_logs
 from sync_service.collector.published import Published
@@ -27,12 +29,13 @@ async def verify(args: argparse.Namespace) -> int:
         if args.site is not None and not logs:
             raise OfficeError("no kiosk of that site and name has a log here")
         report = _Report(args.say, as_json=args.json)
-        verification = Verification(office.engine)
+        verification = Verification(office.engine, await _receipt_keys(office))
         whole = "all is whole"
         if args.statement is None:
             looks = [(log, verification.look_at(log.log_id)) for log in logs]
         else:
-            statement = read_statement(args.statement, await _receipt_keys(office, args.key))
+            keys = await _receipt_keys(office) if args.key is None else [_read_key(args.key)]
+            statement = read_statement(args.statement, keys)
             month = read_period(statement.month).name
             whole = f"all is there that the statement of {month} tells of"
             named = {log.log_id.hex(): log for log in logs}
@@ -77,17 +80,44 @@ async def statement(args: argparse.Namespace) -> str:
     )
 
 
-async def _receipt_keys(office: Office, key: str | None) -> Sequence[VerifyingKey]:
-    """The public key named; without one, the receipt keys that ever were published."""
-    if key is not None:
-        try:
-            return [VerifyingKey(bytes.fromhex(key))]
-        except (ValueError, MalformedError):
-            raise OfficeError("a key is 64 hexadecimal digits") from None
+async def redact(args: argparse.Namespace) -> str:
+    """Redact a record."""
+    async with open_office(args.folder) as office:
+        if (args.id is None) == (args.log is None or args.seq is None):
+            raise OfficeError("name a record by its id, or by --log and --seq")
+        if args.id is not None:
+            target = await find_by_id(office.engine, args.id)
+        else:
+            target = await find_by_place(office.engine, args.log, args.branch, args.seq)
+        what = f"the {target.kind} from {target.site} that came on {told_day(target.received_on)}"
+        if not args.yes:
+            raise OfficeError(
+                f"This would drop {what}, for ever, with all that was opened of it. Nothing is done"
+                " yet: add --yes."
+            )
+        key = office.keyring.receipt_key()
+        await redact_record(office.engine, target, args.reason, office.today, key)
+        await forget_deleted(office.engine)
+    return (
+        f"Redacted: {what}. Its digest, the reason and the day are kept, signed.\n"
+        "It is still in backups that were made before, and with whoever has exported or pulled it:"
+        " see docs/proof.md."
+    )
+
+
+async def _receipt_keys(office: Office) -> Sequence[VerifyingKey]:
+    """The public receipt keys that ever were published."""
     published = Published(Keys, office.keyring.publishing_keys())
     async with reading(office.engine) as connection:
         await published.load_all(connection)
     return [keys.receipt for keys in published.values()]
+
+
+def _read_key(text: str) -> VerifyingKey:
+    try:
+        return VerifyingKey(bytes.fromhex(text))
+    except (ValueError, MalformedError):
+        raise OfficeError("a key is 64 hexadecimal digits") from None
 
 
 @dataclass

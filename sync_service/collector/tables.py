@@ -40,7 +40,7 @@ class KioskStanding(StrEnum):
 class Opening(IntEnum):
     """What became of a sealed record at opening. Numbers are stored: never use one again.
 
-    Whatever is not `OPENED` or `COPY` keeps its sealed bytes and can be opened again.
+    From `UNKNOWN_KEY` on they are those of records that stayed sealed, and can be opened again.
     """
 
     WAITING = 0
@@ -48,6 +48,7 @@ class Opening(IntEnum):
     COPY = 2  # the same sealed bytes were opened from another place in the log
     REFUSED = 3  # at intake: only its digest is held
     ASKED = 4  # refused, and since asked for again
+    REDACTED = 5  # by decision of the central team: only its digest is held
     UNKNOWN_KEY = 10
     UNOPENABLE = 11
     MALFORMED = 12
@@ -209,6 +210,17 @@ record = Table(
     Column("outcome", SmallInteger, nullable=False),  # contract.wire.Recorded
     Column("opening", SmallInteger, nullable=False),
 )
+redaction = Table(
+    "redaction",
+    metadata,
+    # Which record it is, wherever in the log it stands; it is never let in again.
+    Column("log_id", LargeBinary, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("record_id", LargeBinary),  # by which analysts know it, if it was opened
+    Column("redacted_on", Text, nullable=False),
+    Column("paper", Text, nullable=False),  # signed: see `proof.redactions`
+)
+
 Index(
     "record_waiting",
     record.c.log_id,

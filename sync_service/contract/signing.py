@@ -38,6 +38,7 @@ class Context(Enum):
     ENROLMENT_REPLY = b"regard/1 enrolment reply"
     PUBLICATION = b"regard/1 publication"
     STATEMENT = b"regard/1 statement"
+    REDACTION = b"regard/1 redaction"
 
 
 @dataclass(frozen=True, slots=True)

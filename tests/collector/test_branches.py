@@ -40,7 +40,7 @@ class Shelf:
             assert following is None or stretch.end == following.start
             rows = self.rows.setdefault(stretch.branch, {})
             for index in range(stretch.start, stretch.end):
-                row = Row(befores[first_seq - 1 + index], digests[index], True)
+                row = Row(befores[first_seq - 1 + index], digests[index])
                 held.append(first_seq + index in rows)
                 assert rows.setdefault(first_seq + index, row) == row
         return held

@@ -30,6 +30,7 @@ from sync_service.collector.insight.package import (
     tell_about,
     tell_kiosks,
     tell_package,
+    tell_redacted,
     tell_table,
     tell_unopened,
 )
@@ -159,6 +160,7 @@ class _Folder:
             rules=self._rules,
             held_back=self.held_back,
             not_opened=tell_unopened(outcomes),
+            redacted=await tell_redacted(self._connection),
         )
         files.finish(about)
         replies = Published(Replies, publishing_keys)

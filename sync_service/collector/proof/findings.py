@@ -21,10 +21,11 @@ class Kind(Enum):
     CONTRADICTION = "contradiction"
     NOT_SIGNED = "not signed"
     REFUSED = "refused"
+    REDACTED = "redacted"
     AT_KIOSK = "at the kiosk"
 
 
-NOTES: Final = frozenset({Kind.REFUSED, Kind.AT_KIOSK})
+NOTES: Final = frozenset({Kind.REFUSED, Kind.REDACTED, Kind.AT_KIOSK})
 """What is as it should be, and worth telling."""
 
 
@@ -52,10 +53,14 @@ class Finding:
     @property
     def records(self) -> str:
         """Which records it is about."""
-        on = f" of branch {self.branch}" if self.branch else ""
         if self.first_seq == self.last_seq:
-            return f"record {self.first_seq}{on}"
-        return f"records {self.first_seq} to {self.last_seq}{on}"
+            return f"record {self.first_seq}{self.on_branch}"
+        return f"records {self.first_seq} to {self.last_seq}{self.on_branch}"
+
+    @property
+    def on_branch(self) -> str:
+        """Which branch that is, if it is not the log's first one."""
+        return f" of branch {self.branch}" if self.branch else ""
 
     def goes_on_with(self, other: "Finding") -> bool:
         """Whether another one says the same of the next record."""
@@ -83,47 +88,44 @@ class Finding:
         }
 
 
+_SENTENCES: Final[Mapping[Kind, str]] = {
+    Kind.MISSING: "Missing: {records}{between}",
+    Kind.ALTERED: "Altered: {which} what the kiosk signed",
+    Kind.SWAPPED: "Swapped: records {first} and {last}{branch} stand in each other's place",
+    Kind.LINK_DAMAGED: ("Damaged: the link kept beside {records}; what the kiosk signed is whole"),
+    Kind.BYTES_GONE: "Emptied: the bytes of {records} are gone, and nothing signed says why",
+    Kind.FORK: (
+        "Fork: {records} came{on} beside others of the same numbers; a card was cloned, or an old"
+        " copy of it put back"
+    ),
+    Kind.ROLLBACK: (
+        "Gone back: the kiosk had signed{on} that we hold record {last}, and then{until} that we"
+        " hold none after {before}; an old copy of its store was put back, or two kiosks have the"
+        " same"
+    ),
+    Kind.CONTRADICTION: "Contradicted: the kiosk signed{on} for another {records}",
+    Kind.NOT_SIGNED: "Not signed",
+    Kind.REFUSED: "Refused: {records} came{span}, and only the digest is kept",
+    Kind.REDACTED: "Redacted{span}: {records}",
+    Kind.AT_KIOSK: "Not delivered yet: {records}, as the kiosk signed{on}",
+}
+
+
 def told(finding: Finding) -> str:
     """A finding as a sentence."""
-    which = finding.records
     only = finding.first_seq == finding.last_seq
-    match finding.kind:
-        case Kind.MISSING:
-            said = f"Missing: {which}{_between(finding)}"
-        case Kind.ALTERED if only:
-            said = f"Altered: {which} is not what the kiosk signed"
-        case Kind.ALTERED:
-            said = f"Altered: among {which}, one or more are not what the kiosk signed"
-        case Kind.SWAPPED:
-            on = f" of branch {finding.branch}" if finding.branch else ""
-            said = (
-                f"Swapped: records {finding.first_seq} and {finding.last_seq}{on} stand in each"
-                " other's place"
-            )
-        case Kind.LINK_DAMAGED:
-            said = f"Damaged: the link kept beside {which}; what the kiosk signed is whole"
-        case Kind.BYTES_GONE:
-            said = f"Emptied: the bytes of {which} are gone, and nothing signed says why"
-        case Kind.FORK:
-            said = (
-                f"Fork: {which} came{_on(finding.since)} beside others of the same numbers; a card"
-                " was cloned, or an old copy of it put back"
-            )
-        case Kind.ROLLBACK:
-            said = (
-                f"Gone back: the kiosk had signed that we hold record {finding.last_seq}"
-                f"{_on(finding.since)}, and then{_on(finding.until)} that we hold none after"
-                f" {finding.first_seq - 1}; an old copy of its store was put back, or two kiosks"
-                " have the same"
-            )
-        case Kind.CONTRADICTION:
-            said = f"Contradicted: the kiosk signed{_on(finding.since)} for another {which}"
-        case Kind.NOT_SIGNED:
-            said = "Not signed"
-        case Kind.REFUSED:
-            said = f"Refused: {which} came{_span(finding)}, and only the digest is kept"
-        case Kind.AT_KIOSK:
-            said = f"Not delivered yet: {which}, as the kiosk signed{_on(finding.since)}"
+    said = _SENTENCES[finding.kind].format(
+        records=finding.records,
+        which=f"{finding.records} is not" if only else f"among {finding.records}, not all are",
+        first=finding.first_seq,
+        last=finding.last_seq,
+        before=finding.first_seq - 1,
+        branch=finding.on_branch,
+        on=_on(finding.since),
+        until=_on(finding.until),
+        span=_span(finding),
+        between=_between(finding),
+    )
     return f"{said}: {finding.why}." if finding.why else f"{said}."
 
 

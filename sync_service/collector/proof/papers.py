@@ -11,7 +11,7 @@ and proves nothing.
 
 import json
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 
@@ -19,6 +19,9 @@ from sync_service.contract.error import MalformedError, SignatureError
 from sync_service.contract.signing import Context, Envelope, SigningKey, VerifyingKey
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+Hex: TypeAlias = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2})*$")]
+"""Bytes, as papers have them."""
 
 
 def write_paper(key: SigningKey, context: Context, body: msgspec.Struct) -> str:

@@ -19,15 +19,16 @@ from sync_service.collector.error import OfficeError
 from sync_service.collector.insight.period import Month, read_period
 from sync_service.collector.proof.chain_walk import Found, Run, Step, Walk
 from sync_service.collector.proof.findings import Finding, Kind
-from sync_service.collector.proof.papers import read_paper, write_paper
+from sync_service.collector.proof.papers import Hex, read_paper, write_paper
 from sync_service.collector.proof.records import digest_of, read_records
 from sync_service.contract.error import MalformedError, SignatureError
 from sync_service.contract.signing import Context, SigningKey, VerifyingKey
 
 Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
-Hex: TypeAlias = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2})*$")]
 
-_OF_A_LOG: Final = frozenset({Kind.ALTERED, Kind.SWAPPED, Kind.LINK_DAMAGED, Kind.BYTES_GONE})
+_DONE_TO_RECORDS: Final = frozenset(
+    {Kind.ALTERED, Kind.SWAPPED, Kind.LINK_DAMAGED, Kind.BYTES_GONE, Kind.REDACTED}
+)
 
 
 class StatedRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +55,7 @@ class StatedLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def covers(self, finding: Finding) -> bool:
         """Whether something was found that was done to what was held then."""
-        return finding.kind in _OF_A_LOG and any(
+        return finding.kind in _DONE_TO_RECORDS and any(
             run.branch == finding.branch
             and run.first_seq <= finding.last_seq
             and finding.first_seq <= run.last_seq

@@ -5,7 +5,7 @@ Records are read as they come from the database, and none is held.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Container, Iterator, Mapping
+from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -17,10 +17,12 @@ from sync_service.collector.database import reading, writing
 from sync_service.collector.proof.chain_walk import Fault, Found, Gap, Misfit, Run, Step, Walk
 from sync_service.collector.proof.findings import Finding, Kind, utc_day
 from sync_service.collector.proof.records import Held, digest_of, read_records
+from sync_service.collector.proof.redactions import Redaction, read_redactions
 from sync_service.collector.proof.signed_heads import read_heads
 from sync_service.collector.proof.statements import StatedLog
 from sync_service.collector.tables import Opening
 from sync_service.contract.chain import Head, first_link
+from sync_service.contract.signing import VerifyingKey
 
 _KINDS: Final[Mapping[Fault, Kind]] = {
     Fault.ALTERED: Kind.ALTERED,
@@ -71,17 +73,21 @@ class _Branch(NamedTuple):
 
 
 class Verification:
-    """Looks at logs. ``records`` counts the records that it has looked at."""
+    """Looks at logs. ``records`` counts the records that it has looked at.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    ``receipt_keys`` are the public ones that ever were in force.
+    """
+
+    def __init__(self, engine: AsyncEngine, receipt_keys: Sequence[VerifyingKey]) -> None:
         self.records = 0
         self._engine = engine
+        self._receipt_keys = receipt_keys
         self._overstated: list[tuple[bytes, _Branch, _Branch | None]] = []
 
     async def look_at(self, log_id: bytes) -> AsyncIterator[Finding]:
         """What there is to say of a log, as it is at one moment; nothing, if it is whole."""
         async with reading(self._engine) as connection:
-            look = _Look(connection, log_id)
+            look = _Look(connection, log_id, self._receipt_keys)
             async for finding in look.findings():
                 yield finding
         self.records += look.records
@@ -113,7 +119,7 @@ class Verification:
     async def compare(self, stated: StatedLog) -> AsyncIterator[Finding]:
         """What was done to a log since a statement; nothing, if all is held that it tells of."""
         async with reading(self._engine) as connection:
-            look = _Look(connection, stated.log_id)
+            look = _Look(connection, stated.log_id, self._receipt_keys)
             async for finding in look.comparison(stated):
                 yield finding
         self.records += look.records
@@ -122,10 +128,14 @@ class Verification:
 class _Look:
     """One look at a log."""
 
-    def __init__(self, connection: AsyncConnection, log_id: bytes) -> None:
+    def __init__(
+        self, connection: AsyncConnection, log_id: bytes, receipt_keys: Sequence[VerifyingKey]
+    ) -> None:
         self.records = 0
         self._connection = connection
         self._log_id = log_id
+        self._receipt_keys = receipt_keys
+        self._redactions: Mapping[bytes, Redaction] = {}
         self._walks: list[_BranchWalk] = []
 
     async def findings(self) -> AsyncIterator[Finding]:
@@ -174,6 +184,7 @@ class _Look:
     async def _walk(self, also_wanted: set[int]) -> AsyncIterator[Finding]:
         """Walk along every branch."""
         branches = await self._branches()
+        self._redactions = await read_redactions(self._connection, self._log_id, self._receipt_keys)
         wanted = also_wanted | {branch.from_seq - 1 for branch in branches.values()}
         along: _BranchWalk | None = None
         async for rows in read_records(self._connection, self._log_id):
@@ -193,7 +204,7 @@ class _Look:
                 yield finding
 
     def _begin(self, noted: _Branch, wanted: Container[int]) -> "_BranchWalk":
-        walk = _BranchWalk(self._log_id, noted, wanted)
+        walk = _BranchWalk(self._log_id, noted, wanted, self._redactions)
         self._walks.append(walk)
         return walk
 
@@ -210,7 +221,13 @@ class _Look:
 class _BranchWalk:
     """A walk along a branch, and what was found there."""
 
-    def __init__(self, log_id: bytes, noted: _Branch, wanted: Container[int]) -> None:
+    def __init__(
+        self,
+        log_id: bytes,
+        noted: _Branch,
+        wanted: Container[int],
+        redactions: Mapping[bytes, Redaction],
+    ) -> None:
         self.noted = noted
         self.joins: Head | None = None
         """What the first record says that it follows from."""
@@ -224,6 +241,7 @@ class _BranchWalk:
         )
         self.runs: list[Run] = []
         self._came_at: int | None = None  # when the last one did
+        self._redactions = redactions
         self._note: Finding | None = None  # to which more records may be added
 
     def take(self, row: Held) -> Iterator[Finding]:
@@ -310,15 +328,19 @@ class _BranchWalk:
 
     def _why_empty(self, row: Held) -> Finding:
         """Why the bytes of a record are not held."""
-        refused = row.opening in (Opening.REFUSED, Opening.ASKED)
-        came_on = utc_day(row.received_at)
+        kind, on, why = Kind.BYTES_GONE, utc_day(row.received_at), ""
+        if row.opening in (Opening.REFUSED, Opening.ASKED):
+            kind = Kind.REFUSED
+        elif (redaction := self._redactions.get(row.digest)) is not None:
+            kind, on, why = Kind.REDACTED, redaction.on, redaction.reason
         return Finding(
-            kind=Kind.REFUSED if refused else Kind.BYTES_GONE,
+            kind=kind,
             branch=self.noted.branch,
             first_seq=row.seq,
             last_seq=row.seq,
-            since=came_on,
-            until=came_on,
+            since=on,
+            until=on,
+            why=why,
         )
 
     def _add(self, finding: Finding) -> Iterator[Finding]:

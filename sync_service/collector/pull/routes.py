@@ -36,6 +36,7 @@ from sync_service.collector.insight.package import (
     Span,
     tell_about,
     tell_package,
+    tell_redacted,
     tell_table,
 )
 from sync_service.collector.insight.rows import Catalogue, CellRow, RowTable
@@ -123,8 +124,9 @@ class Pull:
             found = await stretch(connection, _SOURCES[table], start, limit)
             told = await newest_told(connection)
             catalogue = await self._catalogue.load(connection)
+            redacted = await tell_redacted(connection)
         [rows] = (each for each in catalogue.tables if each.name == table)
-        about = self._about(told, found.span, kind)
+        about = self._about(told, found.span, redacted, kind)
         headers = _headers(table, kind, found, about, limit)
         if request.method == "HEAD":
             return Response(headers=headers, media_type=kind.media_type)
@@ -183,11 +185,13 @@ class Pull:
             told = await newest_told(connection)
             span = await total_span(connection)
             catalogue = await self._catalogue.load(connection)
+            redacted = await tell_redacted(connection)
+        about = self._about(told, span, redacted, Format.CSV)
         resources = [
             tell_table(table, Format.CSV, f"{table.name}.csv") for table in catalogue.tables
         ]
         at = datetime.combine(told.closed_on or self._today, datetime.min.time(), UTC)
-        return _json(tell_package(at, resources, self._about(told, span, Format.CSV)))
+        return _json(tell_package(at, resources, about))
 
     async def _questionnaires(self, request: Request) -> Response:
         await self._admit(request)
@@ -221,7 +225,9 @@ class Pull:
         if scheme.lower() != "bearer" or not await self._tokens.admit(token.strip(), self._today):
             raise PullError("no-token", "Send it as: Authorization: Bearer TOKEN")
 
-    def _about(self, told: Told, span: Span, kind: Format) -> dict[str, object]:
+    def _about(
+        self, told: Told, span: Span, redacted: Sequence[Mapping[str, str]], kind: Format
+    ) -> dict[str, object]:
         rules = [*RULES, OVER_RULE, INSTALMENT_RULE]
         about = tell_about(
             self._catalogue.questionnaires,
@@ -230,6 +236,7 @@ class Pull:
             rules=[*rules, INERT_RULE] if kind is Format.CSV else rules,
             held_back=told.held_back,
             not_opened=told.not_opened,
+            redacted=redacted,
         )
         return {**about, "closed_on": told.closed_on and told.closed_on.isoformat()}
 

@@ -17,8 +17,10 @@ def look(rig):
 
 
 def findings(rig, kiosk):
+    verification = Verification(rig.engine, [rig.keyring.receipt_key().verifying_key])
+
     async def look():
-        return [each async for each in Verification(rig.engine).look_at(kiosk.log_id)]
+        return [each async for each in verification.look_at(kiosk.log_id)]
 
     return rig.run(look())
 

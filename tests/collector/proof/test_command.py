@@ -1,10 +1,11 @@
 """`verify` and `statement` as the central team runs them."""
 
 import json
+import re
 from hashlib import sha256
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from sync_service.collector import tables
 from sync_service.collector.__main__ import main
@@ -206,3 +207,47 @@ def test_a_statement_overwrites_nothing(run, kiosks, tmp_path):
 )
 def test_only_a_month_that_is_over_is_stated(run, month, why):
     assert run("statement", month) == (REFUSED, f"{why}\n")
+
+
+def test_a_record_is_redacted_by_its_id_with_a_reason(rig, run, kiosks):
+    run("open")
+    [row] = rig.read(
+        select(tables.day.c.record_id).where(
+            tables.day.c.log_id == kiosks[0].log_id, tables.day.c.seq == 5
+        )
+    )
+    redact = ("redact", row.record_id.hex(), "--reason", "it named a neighbour")
+
+    status, said = run(*redact)
+    assert status == REFUSED
+    assert "would drop the day record from central that came on 14 March 2026, for ever" in said
+    assert "add --yes" in said
+    assert run("verify")[1] == "Looked at 18 records of 2 logs: all is whole.\n"
+
+    status, said = run(*redact, "--yes")
+    assert status == WHOLE
+    assert said.startswith("Redacted: the day record from central that came on 14 March 2026.")
+    status, said = run("verify")
+    assert status == WHOLE
+    assert re.search(r"Redacted on \d+ \w+ \d{4}: record 5: it named a neighbour\.\n", said)
+    assert said.endswith("Looked at 18 records of 2 logs: all is whole.\n")
+    assert "no response, verdict or day has the id" in run(*redact, "--yes")[1]
+
+
+def test_a_record_is_redacted_by_its_place(run, kiosks):
+    where = ("--log", kiosks[1].log_id.hex()[:8], "--seq", "5")
+
+    assert run("redact", *where, "--reason", "why", "--yes")[0] == WHOLE
+
+    assert "Redacted" in run("verify", "surgery")[1]
+    assert run("redact", *where, "--reason", "why", "--yes")[1] == (
+        "that record is redacted already\n"
+    )
+
+
+def test_a_record_to_redact_is_named_in_one_way(run, kiosks):
+    for names in ((), ("--log", "ab"), ("--seq", "5"), ("ab", "--log", "ab", "--seq", "5")):
+        assert run("redact", *names, "--reason", "why", "--yes") == (
+            REFUSED,
+            "name a record by its id, or by --log and --seq\n",
+        )

@@ -43,7 +43,7 @@ class Clerk:
         """What was done since."""
 
         async def look():
-            verification = Verification(self.rig.engine)
+            verification = Verification(self.rig.engine, [self.key.verifying_key])
             return [
                 (each.kind, each.first_seq, each.last_seq)
                 for stated in self.read().logs

@@ -301,7 +301,7 @@ def test_logs_are_listed_by_site_and_kiosk(rig):
 
 
 def test_records_are_counted(rig, kiosk):
-    verification = Verification(rig.engine)
+    verification = Verification(rig.engine, [])
 
     async def look():
         return [each async for each in verification.look_at(kiosk.log_id)]
@@ -314,7 +314,7 @@ def test_records_are_counted(rig, kiosk):
 
 
 def ask_again(rig, kiosk):
-    verification = Verification(rig.engine)
+    verification = Verification(rig.engine, [])
 
     async def ask():
         found = [each async for each in verification.look_at(kiosk.log_id)]
@@ -361,7 +361,7 @@ def test_nothing_is_asked_for_where_nothing_is_missing(rig, kiosk, look):
 
 def test_a_branch_that_has_grown_since_it_was_looked_at_is_left_to_the_next_look(rig, kiosk):
     rig.write(delete(tables.record).where(at(kiosk, 5)))
-    verification = Verification(rig.engine)
+    verification = Verification(rig.engine, [])
 
     async def look():
         return [each async for each in verification.look_at(kiosk.log_id)]
