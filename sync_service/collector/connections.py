@@ -69,6 +69,13 @@ class Connection(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def shutdown(self) -> None:
+        """End the connection, or make the request under way its last."""
+        if self._deadline is None:
+            super().shutdown()
+        else:
+            self.timeout_keep_alive_handler()
+
     def timeout_keep_alive_handler(self) -> None:
         """End the connection, unless a reply is still on its way over a slow line."""
         self._stop_waiting()

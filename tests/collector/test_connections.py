@@ -45,9 +45,10 @@ async def give_much(request):
 class Site:
     """An application, served; ``held`` lets go what it holds."""
 
-    def __init__(self, server, port):
+    def __init__(self, server, port, served):
         self.server = server
         self.port = port
+        self.served = served
         self.held = asyncio.Event()
         self._clients = []
 
@@ -115,7 +116,7 @@ async def serving(connection=Connection, context=None, unread_deadline_s=60):
     listening = listen("127.0.0.1", 0, unread_deadline_s)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     await until(lambda: server.started)
-    site = Site(server, listening.getsockname()[1])
+    site = Site(server, listening.getsockname()[1], task)
     try:
         yield site
     finally:
@@ -261,6 +262,24 @@ def test_a_handshake_that_does_not_come_is_waited_for_as_long_as_a_head(contexts
             assert await rest(silent) == b""
             quiet, _ = await site.connect(**options)
             assert await rest(quiet) == b""
+
+    ended(story)
+
+
+def test_who_says_no_farewell_does_not_keep_the_server_from_ending(contexts):
+    context, trusting = contexts
+
+    async def story():
+        async with serving(context=context) as site:
+            reader, writer = await site.connect(ssl=trusting, server_hostname="localhost")
+            writer.write(request())
+            await reader.readuntil(b"hello\n")
+            writer.transport.pause_reading()
+            site.server.should_exit = True
+            before_it_gives_up_s = site.server.config.timeout_graceful_shutdown / 2
+            served, _ = await asyncio.wait({site.served}, timeout=before_it_gives_up_s)
+            writer.transport.resume_reading()
+            assert served
 
     ended(story)
 
