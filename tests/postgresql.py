@@ -68,10 +68,14 @@ class Cluster:
             self._server = subprocess.Popen(
                 _command("postgres", "-D", self.folder / "data", *options), stdout=log, stderr=log
             )
-        asyncio.run(self._wait())
+        # Kept, because to connect takes longer than most of what it is used for.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._connection = self._runner.run(self._wait())
 
     def stop(self) -> None:
         """Stop the server; whoever is still connected is sent away."""
+        self._runner.run(self._connection.close())
+        self._runner.close()
         self._server.send_signal(signal.SIGINT)
         self._server.wait()
 
@@ -83,40 +87,30 @@ class Cluster:
         """Make a database, a copy of another; gives its name."""
         self._made += 1
         name = f"made_{self._made}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Its files are copied as they are, not through the log, which takes twice as long.
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return name
 
     def drop(self, database: str) -> None:
         """Remove a database, whoever is still connected to it."""
         self.execute(f"DROP DATABASE {database} WITH (FORCE)")
 
-    def execute(self, statement: str, database: str = "postgres") -> None:
-        """Run a statement."""
-
-        async def execute() -> None:
-            connection = await self.connect(database)
-            try:
-                await connection.execute(statement)
-            finally:
-                await connection.close()
-
-        asyncio.run(execute())
+    def execute(self, statement: str) -> None:
+        """Run a statement, in no database in particular."""
+        self._runner.run(self._connection.execute(statement))
 
     async def connect(self, database: str = "postgres") -> asyncpg.Connection:
         """A connection of the driver's own."""
         return await asyncpg.connect(host=str(self.folder), user=OWNER, database=database)
 
-    async def _wait(self) -> None:
-        """Wait until it answers."""
+    async def _wait(self) -> asyncpg.Connection:
+        """Wait until it answers; gives the first connection."""
         async with asyncio.timeout(START_S):
             while self._server.poll() is None:
                 try:
-                    connection = await self.connect()
+                    return await self.connect()
                 except (OSError, asyncpg.CannotConnectNowError):
                     await asyncio.sleep(0.02)
-                else:
-                    await connection.close()
-                    return
         raise PostgreSQLError((self.folder / "log").read_text())
 
 
