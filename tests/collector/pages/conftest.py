@@ -11,9 +11,3 @@ def books(ground: Databases) -> str:
     url = ground.empty()
     asyncio.run(write_a_year(url))
     return url
-
-
-@pytest.fixture
-def url(books: str, databases: Databases) -> str:
-    """The URL of a database of one's own, with a year in it."""
-    return databases.copy(books)

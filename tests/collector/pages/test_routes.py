@@ -1,4 +1,5 @@
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
@@ -35,16 +36,10 @@ def clock():
     return Clock()
 
 
-@pytest.fixture
-def engine(url, runner):
-    engine = open_engine(url)
-    yield engine
-    runner.run(engine.dispose())
-
-
-@pytest.fixture
-def browse(engine, runner, clock):
+@contextmanager
+def browsing(url, runner, clock):
     """Make browsers at an address, all at the same pages; how those are set up may be said."""
+    engine = open_engine(url)
     apps, browsers = {}, []
 
     def browser(address=HERE, host="localhost", *, behind_proxy=False):
@@ -57,12 +52,28 @@ def browse(engine, runner, clock):
     yield browser
     for each in browsers:
         runner.run(each.client.aclose())
+    runner.run(engine.dispose())
 
 
 @pytest.fixture
-def account(engine, runner):
-    """An account, so that the pages are for those who sign in."""
-    runner.run(Accounts(engine, CHEAP).add(NAME, PASSWORD, NOW))
+def browse(books, runner, clock):
+    """Makes browsers at pages with a year in them, which need no account."""
+    with browsing(books, runner, clock) as browser:
+        yield browser
+
+
+@pytest.fixture
+def guarded(database, runner, clock):
+    """Makes browsers at pages that are empty, and for those who sign in to an account."""
+
+    async def add():
+        engine = open_engine(database)
+        await Accounts(engine, CHEAP).add(NAME, PASSWORD, NOW)
+        await engine.dispose()
+
+    runner.run(add())
+    with browsing(database, runner, clock) as browser:
+        yield browser
 
 
 class Browser:
@@ -137,14 +148,14 @@ def test_without_an_account_nobody_sees_them_from_elsewhere_and_is_told_why(
 
 @pytest.mark.parametrize("path", ["/pages/", "/pages/?period=2026-09", "/pages/sites/central"])
 @pytest.mark.parametrize("address", [HERE, ELSEWHERE])
-def test_with_an_account_everyone_must_sign_in(browse, account, path, address):
-    reply = browse(address).get(path)
+def test_with_an_account_everyone_must_sign_in(guarded, path, address):
+    reply = guarded(address).get(path)
     assert (reply.status_code, reply.headers["Location"]) == (303, "/pages/sign-in")
     assert "Central Library" not in reply.text
 
 
-def test_who_signs_in_sees_the_pages_until_they_sign_out(browse, account):
-    browser = browse(ELSEWHERE, "collector.example")
+def test_who_signs_in_sees_the_pages_until_they_sign_out(guarded):
+    browser = guarded(ELSEWHERE, "collector.example")
     reply = browser.sign_in()
     assert (reply.status_code, reply.headers["Location"]) == (303, "/pages/")
     assert f"Signed in as {NAME}" in words(browser.get("/pages/"))
@@ -157,8 +168,8 @@ def test_who_signs_in_sees_the_pages_until_they_sign_out(browse, account):
     assert browser.get("/pages/").status_code == 303
 
 
-def test_the_cookie_is_for_this_host_for_https_and_for_no_script(browse, account):
-    browser = browse()
+def test_the_cookie_is_for_this_host_for_https_and_for_no_script(guarded):
+    browser = guarded()
     cookies = [browser.get("/pages/sign-in").headers["Set-Cookie"]]
     cookies.append(browser.sign_in().headers["Set-Cookie"])
     for cookie in cookies:
@@ -172,8 +183,8 @@ def test_the_cookie_is_for_this_host_for_https_and_for_no_script(browse, account
         }
 
 
-def test_signing_in_gives_a_token_that_nobody_could_have_planted(browse, account):
-    browser = browse()
+def test_signing_in_gives_a_token_that_nobody_could_have_planted(guarded):
+    browser = guarded()
     browser.get("/pages/sign-in")
     before = browser.token
     browser.sign_in()
@@ -182,15 +193,15 @@ def test_signing_in_gives_a_token_that_nobody_could_have_planted(browse, account
     assert browser.get("/pages/").status_code == 303
 
 
-def test_a_wrong_password_and_an_unknown_name_are_told_in_the_same_words(browse, account):
-    wrong, unknown = browse().sign_in(password="x"), browse().sign_in(name="Jago")
+def test_a_wrong_password_and_an_unknown_name_are_told_in_the_same_words(guarded):
+    wrong, unknown = guarded().sign_in(password="x"), guarded().sign_in(name="Jago")
     assert wrong.status_code == unknown.status_code == 403
     assert words(wrong) == words(unknown)
     assert "Name and password don’t go together" in words(wrong)
 
 
-def test_too_many_tries_are_locked_out_even_with_the_right_password(browse, account, clock):
-    browser = browse(ELSEWHERE)
+def test_too_many_tries_are_locked_out_even_with_the_right_password(guarded, clock):
+    browser = guarded(ELSEWHERE)
     for _ in range(FREE_TRIES):
         assert browser.sign_in(password="wrong").status_code == 403
     locked = browser.sign_in()
@@ -200,8 +211,8 @@ def test_too_many_tries_are_locked_out_even_with_the_right_password(browse, acco
     assert browser.sign_in().status_code == 303
 
 
-def test_behind_a_proxy_the_address_is_what_the_proxy_says_last(browse, account):
-    browser = browse(behind_proxy=True)
+def test_behind_a_proxy_the_address_is_what_the_proxy_says_last(guarded):
+    browser = guarded(behind_proxy=True)
     for number in range(FREE_TRIES):
         forwarded = {"X-Forwarded-For": f"198.51.100.{number}, {ELSEWHERE}"}
         browser.sign_in(name=str(number), headers=forwarded)
@@ -209,15 +220,15 @@ def test_behind_a_proxy_the_address_is_what_the_proxy_says_last(browse, account)
     assert browser.sign_in(headers={"X-Forwarded-For": "198.51.100.9"}).status_code == 303
 
 
-def test_without_a_proxy_nobody_chooses_their_own_address(browse, account):
-    browser = browse(ELSEWHERE)
+def test_without_a_proxy_nobody_chooses_their_own_address(guarded):
+    browser = guarded(ELSEWHERE)
     for number in range(FREE_TRIES):
         browser.sign_in(name=str(number), headers={"X-Forwarded-For": f"198.51.100.{number}"})
     assert browser.sign_in().status_code == 429
 
 
-def test_a_form_from_elsewhere_signs_nobody_in(browse, account):
-    browser, other = browse(), browse()
+def test_a_form_from_elsewhere_signs_nobody_in(guarded):
+    browser, other = guarded(), guarded()
     theirs = other.form_token()
     browser.get("/pages/sign-in")
     for fields in ({}, {"form_token": ""}, {"form_token": theirs}):
@@ -226,17 +237,17 @@ def test_a_form_from_elsewhere_signs_nobody_in(browse, account):
         assert browser.get("/pages/").status_code == 303
 
 
-def test_a_form_without_a_cookie_signs_nobody_in(browse, account):
-    browser = browse()
+def test_a_form_without_a_cookie_signs_nobody_in(guarded):
+    browser = guarded()
     fields = {"form_token": browser.form_token(), "name": NAME, "password": PASSWORD}
     browser.client.cookies.clear()
     assert browser.post("/pages/sign-in", data=fields).status_code == 403
 
 
-def test_a_form_from_elsewhere_signs_nobody_out(browse, account):
-    browser = browse()
+def test_a_form_from_elsewhere_signs_nobody_out(guarded):
+    browser = guarded()
     browser.sign_in()
-    for fields in ({"form_token": ""}, {"form_token": browse().form_token()}):
+    for fields in ({"form_token": ""}, {"form_token": guarded().form_token()}):
         assert browser.post("/pages/sign-out", data=fields).status_code == 403
     assert browser.get("/pages/").status_code == 200
 
@@ -250,10 +261,10 @@ def test_a_form_from_elsewhere_signs_nobody_out(browse, account):
     ],
 )
 @pytest.mark.parametrize("path", ["/pages/sign-in", "/pages/sign-out"])
-def test_what_is_no_small_form_is_refused(browse, account, path, content, status):
+def test_what_is_no_small_form_is_refused(guarded, path, content, status):
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert browse().post(path, content=content, headers=form).status_code == status
-    assert browse().post(path, content=content).status_code == 415
+    assert guarded().post(path, content=content, headers=form).status_code == status
+    assert guarded().post(path, content=content).status_code == 415
 
 
 @pytest.mark.parametrize(
@@ -367,14 +378,16 @@ class Failing:
 
 
 @pytest.fixture
-def failing(engine, runner, clock):
+def failing(books, runner, clock):
     """Ask for a page that fails with an error."""
 
     def ask(error):
+        engine = open_engine(books)
         broken = replace(pages(engine, clock), disclosure=Failing(error))
         browser = Browser(Starlette(routes=broken.routes()), runner, HERE, "localhost")
         reply = browser.get("/pages/")
         runner.run(browser.client.aclose())
+        runner.run(engine.dispose())
         return reply
 
     return ask
