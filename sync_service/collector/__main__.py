@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_tokens(group)
     _add_proof(group)
-    _add_redaction(group)
+    _add_dropping(group)
     return parser
 
 
@@ -226,7 +226,8 @@ def _add_places(group: Group) -> None:
             "--kept-months",
             type=int,
             metavar="N",
-            help="for how many months answers are kept; 0: kiosks don't say",
+            help="for how many months answers are kept, and dropped then; 0: for ever, and kiosks"
+            " don't say",
         )
         command.add_argument(
             "--contact",
@@ -525,7 +526,16 @@ def _add_proof(group: Group) -> None:
     )
 
 
-def _add_redaction(group: Group) -> None:
+def _add_dropping(group: Group) -> None:
+    _command(
+        group,
+        "retention",
+        proof_commands.retention,
+        "say for how long things are kept, and what is dropped",
+        "Say for how long answers and sealed records are kept, and before which day they are"
+        " dropped. `serve` does it, once a day. How long answers are kept is said by"
+        " `organisation change --kept-months`, sealed records by sealed_months in collector.toml.",
+    )
     redact = _command(
         group,
         "redact",

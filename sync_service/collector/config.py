@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from sync_service.contract.publication import MAX_KEPT_MONTHS
 from sync_service.settings import SettingsError, read_settings
 
 SETTINGS_FILE: Final = "collector.toml"
@@ -32,6 +33,7 @@ _COMMENTS: Final = {
     "database": "A URL: sqlite+aiosqlite:///FILE, or postgresql+asyncpg://USER@HOST/DATABASE.",
     "keys": "The folders with the centre's keys, and with its certificates.",
     "links": "The domains that texts on screens may lead to, each with what is under it.",
+    "sealed_months": "For how many months sealed records are kept once opened; 0: like answers.",
     "opening": '"child": `serve` opens records too. "none": `regard-collector open` does.',
 }
 
@@ -42,7 +44,8 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     ``address`` is where kiosks find it, ``names`` are the host names and IP addresses in its
     certificate. Without ``tls`` a proxy stands before it, and ``authority`` is that of the proxy's
     certificate. Texts for screens may lead to the domains ``links``, and to what is under them.
-    Paths are relative to the folder of the settings.
+    Sealed records that are opened are dropped ``sealed_months`` after they came; if that is 0, with
+    what was opened of them. Paths are relative to the folder of the settings.
     """
 
     address: str
@@ -55,6 +58,7 @@ class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     keys: str = "keys"
     certificates: str = "tls"
     links: tuple[str, ...] = ()
+    sealed_months: Annotated[int, msgspec.Meta(ge=0, le=MAX_KEPT_MONTHS)] = 0
     opening: Literal["child", "none"] = "child"
 
     def to_toml(self) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -20,14 +20,12 @@ from sync_service.collector.admission import (
 )
 from sync_service.collector.database import reading, writing
 from sync_service.collector.error import ProblemError
+from sync_service.collector.ranges import Range, merged
 from sync_service.collector.tables import KioskStanding, Opening
 from sync_service.contract.chain import Head
 from sync_service.contract.publication import PublicationKind
 from sync_service.contract.signing import Context, SigningKey, fingerprint
 from sync_service.contract.wire import MAX_RANGES, Offer, Status, StatusReply
-
-Range = tuple[int, int]
-"""A first and a last seq, both included."""
 
 SILENT_AFTER_S: Final = 24 * 3600
 """After how long without a contact a kiosk counts as silent, in seconds.
@@ -291,7 +289,7 @@ async def _wanted(connection: AsyncConnection, status: Status) -> list[Range]:
         )
     )
     missing = await _missing(connection, status)
-    return _merged([*missing, *((seq, seq) for seq in asked.scalars())])[:MAX_RANGES]
+    return merged([*missing, *((seq, seq) for seq in asked.scalars())])[:MAX_RANGES]
 
 
 async def _missing(connection: AsyncConnection, status: Status) -> list[Range]:
@@ -327,17 +325,6 @@ async def _missing(connection: AsyncConnection, status: Status) -> list[Range]:
     )
     ranges = [(low, first - 1), *((start, end) for start, end in gaps), (last + 1, high)]
     return [(start, end) for start, end in ranges if start <= end]
-
-
-def _merged(ranges: Iterable[Range]) -> list[Range]:
-    """The ranges in order, those that touch or overlap made one."""
-    merged: list[Range] = []
-    for start, end in sorted(ranges):
-        if merged and start <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
 
 
 async def _offers(

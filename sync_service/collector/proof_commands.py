@@ -17,6 +17,8 @@ from sync_service.collector.proof.redactions import redact as redact_record
 from sync_service.collector.proof.statements import make_statement, read_statement
 from sync_service.collector.proof.verification import LogName, Verification, list_logs
 from sync_service.collector.published import Published
+from sync_service.collector.retention import count_emptied, list_kept
+from sync_service.collector.wording import aligned
 from sync_service.contract.error import MalformedError
 from sync_service.contract.publication import Keys
 from sync_service.contract.signing import VerifyingKey
@@ -105,12 +107,41 @@ async def redact(args: argparse.Namespace) -> str:
     )
 
 
+async def retention(args: argparse.Namespace) -> str:
+    """Say for how long things are kept."""
+    async with open_office(args.folder) as office:
+        kept = await list_kept(office.engine)
+        emptied = await count_emptied(office.engine)
+    sealed_months = office.centre.settings.sealed_months
+    sealed = f"{_months(sealed_months)} after they came" if sealed_months else "as long as answers"
+    heads = ("site", "organisation", "answers are kept", "dropped before")
+    rows = [
+        (
+            each.site,
+            each.organisation,
+            "for ever" if each.kept_months is None else _months(each.kept_months),
+            each.dropped_before or "-",
+        )
+        for each in kept
+    ]
+    return (
+        f"{aligned([heads, *rows])}\n"
+        f"Sealed records that are opened are kept {sealed}; what is not, until it is opened.\n"
+        f"Dropped so far: the sealed bytes of {emptied.sealed + emptied.opened:,} records, and of"
+        f" {emptied.opened:,} of these, all."
+    )
+
+
 async def _receipt_keys(office: Office) -> Sequence[VerifyingKey]:
     """The public receipt keys that ever were published."""
     published = Published(Keys, office.keyring.publishing_keys())
     async with reading(office.engine) as connection:
         await published.load_all(connection)
     return [keys.receipt for keys in published.values()]
+
+
+def _months(number: int) -> str:
+    return "1 month" if number == 1 else f"{number} months"
 
 
 def _read_key(text: str) -> VerifyingKey:

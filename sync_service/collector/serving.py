@@ -32,6 +32,7 @@ from sync_service.collector.pages.routes import Pages
 from sync_service.collector.published import Published
 from sync_service.collector.pull.instalments import keep_closing
 from sync_service.collector.pull.routes import Pull
+from sync_service.collector.retention import Retention, keep_enforcing
 from sync_service.contract.publication import Keys
 
 OPENER_PAUSE_S: Final = 5.0
@@ -81,6 +82,7 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
         pull=Pull(engine, keyring.publishing_keys()).routes(),
         behind_proxy=not settings.tls,
     )
+    retention = Retention(engine, keyring.publishing_keys(), receipt_key, settings.sealed_months)
     context = _tls_context(centre) if settings.tls else None
     allow_files()
     listening = listen(settings.host, settings.port)
@@ -90,6 +92,7 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
         if context is not None:
             beside.create_task(_keep_certificate(centre, context, stop))
         beside.create_task(keep_closing(engine, stop))
+        beside.create_task(keep_enforcing(retention, stop))
         if settings.opening == "child":
             beside.create_task(keep_opening(centre.folder, stop))
         await server.serve(sockets=[listening])

@@ -49,6 +49,7 @@ class Opening(IntEnum):
     REFUSED = 3  # at intake: only its digest is held
     ASKED = 4  # refused, and since asked for again
     REDACTED = 5  # by decision of the central team: only its digest is held
+    EXPIRED = 6  # opened, and dropped since with all that was opened: only its digest is held
     UNKNOWN_KEY = 10
     UNOPENABLE = 11
     MALFORMED = 12
@@ -96,6 +97,7 @@ site = Table(
     Column("languages", Text, nullable=False),  # language tags with spaces between
     Column("stands", Text, nullable=False),
     Column("questionnaire", Text, nullable=False),
+    Column("dropped_before", Text),  # the day: of what was made before it, some or all is dropped
 )
 
 stamp = Table(
@@ -219,6 +221,15 @@ redaction = Table(
     Column("record_id", LargeBinary),  # by which analysts know it, if it was opened
     Column("redacted_on", Text, nullable=False),
     Column("paper", Text, nullable=False),  # signed: see `proof.redactions`
+)
+
+expiry = Table(
+    "expiry",
+    metadata,
+    # Of which records of a branch the bytes were dropped, as they had been kept long enough.
+    Column("log_id", LargeBinary, primary_key=True),
+    Column("branch", Integer, primary_key=True, autoincrement=False),
+    Column("paper", Text, nullable=False),  # signed: see `proof.expiries`
 )
 
 Index(

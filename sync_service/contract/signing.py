@@ -39,6 +39,7 @@ class Context(Enum):
     PUBLICATION = b"regard/1 publication"
     STATEMENT = b"regard/1 statement"
     REDACTION = b"regard/1 redaction"
+    EXPIRY = b"regard/1 expiry"
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,7 @@ class Disclosure:
                 tables.site.c.name,
                 tables.site.c.timezone,
                 tables.site.c.questionnaire,
+                tables.site.c.dropped_before,
                 tables.service.c.name.label("service"),
                 tables.organisation.c.name.label("organisation"),
                 tables.place.c.name.label("place"),
@@ -224,6 +225,7 @@ class _SiteRow(NamedTuple):
     name: str
     timezone: str
     questionnaire: str
+    dropped_before: str | None
     service: str
     organisation: str
     place: str
@@ -334,6 +336,8 @@ class _Site:
             Availability(),
         )
         why = Unshown.TOO_FEW
+        if period.start.isoformat() < (self._row.dropped_before or ""):
+            return self._dropped(period, unheard)
         if not misuse and not _number(self._measures.responses, period):
             if not stood:
                 why = Unshown.NO_KIOSK
@@ -349,6 +353,19 @@ class _Site:
             items={item: _figure(blocks, period, why) for item, blocks in self._items.items()},
             misuse=Count.of(misuse),
             availability=availability,
+            unheard=unheard,
+        )
+
+    def _dropped(self, period: Period, unheard: Sequence[str]) -> Figures:
+        """A period from which something is dropped by now: what is left would be a wrong figure,
+        and with what was shown before it would tell of those who are gone.
+        """
+        return Figures(
+            period=period,
+            responses=Unshown.DROPPED,
+            items=dict.fromkeys(self._items, Unshown.DROPPED),
+            misuse=Count.of(0),
+            availability=Availability(),
             unheard=unheard,
         )
 

@@ -28,9 +28,9 @@ from sync_service.collector.insight.package import (
     RULES,
     Span,
     tell_about,
+    tell_duties,
     tell_kiosks,
     tell_package,
-    tell_redacted,
     tell_table,
     tell_unopened,
 )
@@ -160,7 +160,7 @@ class _Folder:
             rules=self._rules,
             held_back=self.held_back,
             not_opened=tell_unopened(outcomes),
-            redacted=await tell_redacted(self._connection),
+            duties=await tell_duties(self._connection),
         )
         files.finish(about)
         replies = Published(Replies, publishing_keys)

@@ -86,6 +86,7 @@ class Unshown(Enum):
     SWITCHED_OFF = auto()
     NOT_HEARD = auto()
     NO_KIOSK = auto()
+    DROPPED = auto()
 
 
 Figure: TypeAlias = Share | Unshown

@@ -98,12 +98,12 @@ def tell_about(
     rules: Sequence[str],
     held_back: int,
     not_opened: Mapping[str, int],
-    redacted: Sequence[Mapping[str, str]],
+    duties: Mapping[str, object],
 ) -> dict[str, object]:
     """What is told about rows that are from ``span``.
 
     ``kiosks`` is what `tell_kiosks` gave, ``not_opened`` what `tell_unopened` did; ``held_back`` is
-    how many records are opened, but not over. ``redacted`` is what `tell_redacted` gave.
+    how many records are opened, but not over. ``duties`` is what `tell_duties` gave.
     """
     last = span.dates and span.dates[1].isoformat()
     return {
@@ -121,7 +121,7 @@ def tell_about(
         "kiosks": [{**kiosk, "reported": has_reported(kiosk, last)} for kiosk in kiosks],
         "held_back": held_back,
         "not_opened": not_opened,
-        "redacted": redacted,
+        **duties,
     }
 
 
@@ -165,15 +165,27 @@ async def tell_kiosks(connection: AsyncConnection) -> list[dict[str, object]]:
     return told
 
 
-async def tell_redacted(connection: AsyncConnection) -> list[dict[str, str]]:
-    """The ids of records that were taken back, and since when: whoever has the rows drops them."""
-    redaction = tables.redaction.c
-    found = await connection.execute(
+async def tell_duties(connection: AsyncConnection) -> dict[str, object]:
+    """What whoever has rows owes to the respondents: which to delete, and when.
+
+    Those are the ids of records that were redacted, and by organisation for how many months answers
+    may be kept, where it has told its respondents.
+    """
+    redaction, organisation = tables.redaction.c, tables.organisation.c
+    redacted = await connection.execute(
         select(redaction.record_id, redaction.redacted_on)
         .where(redaction.record_id.is_not(None))
         .order_by(redaction.redacted_on, redaction.record_id)
     )
-    return [{"id": record_id.hex(), "redacted_on": on} for record_id, on in found]
+    kept = await connection.execute(
+        select(organisation.code, organisation.kept_months)
+        .where(organisation.kept_months.is_not(None))
+        .order_by(organisation.code)
+    )
+    return {
+        "redacted": [{"id": record_id.hex(), "redacted_on": on} for record_id, on in redacted],
+        "kept_months": {code: months for code, months in kept},
+    }
 
 
 def tell_table(table: RowTable, kind: Format, path: str) -> dict[str, Any]:

@@ -268,7 +268,8 @@ class Pages:
             )
         }
         templates.tests["shown"] = lambda figure: isinstance(figure, Share)
-        templates.tests["no_kiosk"] = lambda figure: figure is Unshown.NO_KIOSK
+        untold = (Unshown.NO_KIOSK, Unshown.DROPPED)  # of a period that holds nothing to be told
+        templates.tests["untold"] = lambda figure: figure in untold
         return templates
 
 

@@ -15,6 +15,7 @@ _WHY: Final = {
     Unshown.SWITCHED_OFF: "Not switched on",
     Unshown.NOT_HEARD: "Not heard from yet",
     Unshown.NO_KIOSK: "No kiosk here then",
+    Unshown.DROPPED: "No longer kept",
 }
 
 _UNOPENED: Final = {

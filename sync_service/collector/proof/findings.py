@@ -22,10 +22,11 @@ class Kind(Enum):
     NOT_SIGNED = "not signed"
     REFUSED = "refused"
     REDACTED = "redacted"
+    EXPIRED = "expired"
     AT_KIOSK = "at the kiosk"
 
 
-NOTES: Final = frozenset({Kind.REFUSED, Kind.REDACTED, Kind.AT_KIOSK})
+NOTES: Final = frozenset({Kind.REFUSED, Kind.REDACTED, Kind.EXPIRED, Kind.AT_KIOSK})
 """What is as it should be, and worth telling."""
 
 
@@ -107,6 +108,7 @@ _SENTENCES: Final[Mapping[Kind, str]] = {
     Kind.NOT_SIGNED: "Not signed",
     Kind.REFUSED: "Refused: {records} came{span}, and only the digest is kept",
     Kind.REDACTED: "Redacted{span}: {records}",
+    Kind.EXPIRED: "Expired: {records} came{span}, and had been kept long enough",
     Kind.AT_KIOSK: "Not delivered yet: {records}, as the kiosk signed{on}",
 }
 

@@ -42,3 +42,15 @@ def digest_of(held: Held) -> bytes | None:
     if held.sealed is None:
         return held.digest  # type: ignore[no-any-return]  # a row's columns have no types
     return digest(held.sealed)
+
+
+async def lock_log(connection: AsyncConnection, log_id: bytes) -> None:
+    """See that until the transaction ends no record of a log is taken in, and none opened."""
+    kiosk, log = tables.kiosk.c, tables.log.c
+    of_log = select(log.kiosk_id).where(log.log_id == log_id).scalar_subquery()
+    await connection.execute(
+        select(kiosk.kiosk_id).where(kiosk.kiosk_id == of_log).with_for_update()
+    )
+    await connection.execute(
+        select(log.log_id).where(log.log_id == log_id).with_for_update(key_share=True)
+    )

@@ -14,10 +14,8 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Table,
-    and_,
     delete,
     insert,
-    or_,
     select,
     tuple_,
     update,
@@ -30,6 +28,7 @@ from sync_service.collector.error import OfficeError
 from sync_service.collector.opened import TABLES, Place, place_of
 from sync_service.collector.proof.findings import utc_day
 from sync_service.collector.proof.papers import Hex, read_paper, write_paper
+from sync_service.collector.proof.records import lock_log
 from sync_service.collector.tables import Opening
 from sync_service.contract.chain import digest
 from sync_service.contract.error import ContractError
@@ -118,16 +117,21 @@ async def redact(
         raise OfficeError(f"a reason is 1 to {MAX_REASON} printable characters")
     log_id = target.place[0]
     async with writing(engine) as connection:
-        await _lock(connection, log_id)
+        await lock_log(connection, log_id)
         found = await connection.execute(
             select(_record.sealed, _record.digest, _record.opening).where(*_at(target.place))
         )
         sealed, known, opening = found.one()
         if opening == Opening.REDACTED:
             raise OfficeError("that record is redacted already")
+        if opening == Opening.EXPIRED:
+            raise OfficeError("that record was kept long enough, and is dropped already")
         known = known if sealed is None else digest(sealed)
-        same = and_(
-            _record.log_id == log_id, or_(_record.sealed == sealed, _record.digest == known)
+        if known is None:
+            raise OfficeError("nothing is left of that record: see `regard-collector verify`")
+        # The same bytes have the same digest, but it stands beside a record only without them.
+        same = (_record.log_id == log_id) & (
+            (_record.digest == known) | (_record.sealed.is_not(None) & (_record.sealed == sealed))
         )
         places = select(*place_of(tables.record)).where(same)
         record_id = await _drop_opened(connection, places)
@@ -189,18 +193,6 @@ async def _describe(connection: AsyncConnection, place: Place) -> Target:
         .where(tables.log.c.log_id == place[0])
     )
     return Target(place, "record that is not opened", site or "?", utc_day(received_at))
-
-
-async def _lock(connection: AsyncConnection, log_id: bytes) -> None:
-    """See that until the transaction ends no record of a log is taken in, and none opened."""
-    kiosk, log = tables.kiosk.c, tables.log.c
-    of_log = select(log.kiosk_id).where(log.log_id == log_id).scalar_subquery()
-    await connection.execute(
-        select(kiosk.kiosk_id).where(kiosk.kiosk_id == of_log).with_for_update()
-    )
-    await connection.execute(
-        select(log.log_id).where(log.log_id == log_id).with_for_update(key_share=True)
-    )
 
 
 async def _drop_opened(connection: AsyncConnection, places: Select[Any]) -> bytes | None:

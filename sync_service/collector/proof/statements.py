@@ -27,7 +27,7 @@ from sync_service.contract.signing import Context, SigningKey, VerifyingKey
 Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 _DONE_TO_RECORDS: Final = frozenset(
-    {Kind.ALTERED, Kind.SWAPPED, Kind.LINK_DAMAGED, Kind.BYTES_GONE, Kind.REDACTED}
+    {Kind.ALTERED, Kind.SWAPPED, Kind.LINK_DAMAGED, Kind.BYTES_GONE, Kind.REDACTED, Kind.EXPIRED}
 )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sync_service.collector import tables
 from sync_service.collector.database import reading, writing
 from sync_service.collector.proof.chain_walk import Fault, Found, Gap, Misfit, Run, Step, Walk
+from sync_service.collector.proof.expiries import Expiry, read_expiries
 from sync_service.collector.proof.findings import Finding, Kind, utc_day
 from sync_service.collector.proof.records import Held, digest_of, read_records
 from sync_service.collector.proof.redactions import Redaction, read_redactions
@@ -136,6 +137,7 @@ class _Look:
         self._log_id = log_id
         self._receipt_keys = receipt_keys
         self._redactions: Mapping[bytes, Redaction] = {}
+        self._expiries: Mapping[int, Expiry] = {}
         self._walks: list[_BranchWalk] = []
 
     async def findings(self) -> AsyncIterator[Finding]:
@@ -184,7 +186,9 @@ class _Look:
     async def _walk(self, also_wanted: set[int]) -> AsyncIterator[Finding]:
         """Walk along every branch."""
         branches = await self._branches()
-        self._redactions = await read_redactions(self._connection, self._log_id, self._receipt_keys)
+        signed = self._connection, self._log_id, self._receipt_keys
+        self._redactions = await read_redactions(*signed)
+        self._expiries = await read_expiries(*signed)
         wanted = also_wanted | {branch.from_seq - 1 for branch in branches.values()}
         along: _BranchWalk | None = None
         async for rows in read_records(self._connection, self._log_id):
@@ -204,7 +208,8 @@ class _Look:
                 yield finding
 
     def _begin(self, noted: _Branch, wanted: Container[int]) -> "_BranchWalk":
-        walk = _BranchWalk(self._log_id, noted, wanted, self._redactions)
+        expiry = self._expiries.get(noted.branch)
+        walk = _BranchWalk(self._log_id, noted, wanted, self._redactions, expiry)
         self._walks.append(walk)
         return walk
 
@@ -227,6 +232,7 @@ class _BranchWalk:
         noted: _Branch,
         wanted: Container[int],
         redactions: Mapping[bytes, Redaction],
+        expiry: Expiry | None,
     ) -> None:
         self.noted = noted
         self.joins: Head | None = None
@@ -242,6 +248,7 @@ class _BranchWalk:
         self.runs: list[Run] = []
         self._came_at: int | None = None  # when the last one did
         self._redactions = redactions
+        self._expiry = expiry
         self._note: Finding | None = None  # to which more records may be added
 
     def take(self, row: Held) -> Iterator[Finding]:
@@ -333,6 +340,8 @@ class _BranchWalk:
             kind = Kind.REFUSED
         elif (redaction := self._redactions.get(row.digest)) is not None:
             kind, on, why = Kind.REDACTED, redaction.on, redaction.reason
+        elif self._expiry is not None and self._expiry.covers(row.seq):
+            kind = Kind.EXPIRED
         return Finding(
             kind=kind,
             branch=self.noted.branch,

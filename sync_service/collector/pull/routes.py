@@ -35,8 +35,8 @@ from sync_service.collector.insight.package import (
     RULES,
     Span,
     tell_about,
+    tell_duties,
     tell_package,
-    tell_redacted,
     tell_table,
 )
 from sync_service.collector.insight.rows import Catalogue, CellRow, RowTable
@@ -124,9 +124,9 @@ class Pull:
             found = await stretch(connection, _SOURCES[table], start, limit)
             told = await newest_told(connection)
             catalogue = await self._catalogue.load(connection)
-            redacted = await tell_redacted(connection)
+            duties = await tell_duties(connection)
         [rows] = (each for each in catalogue.tables if each.name == table)
-        about = self._about(told, found.span, redacted, kind)
+        about = self._about(told, found.span, duties, kind)
         headers = _headers(table, kind, found, about, limit)
         if request.method == "HEAD":
             return Response(headers=headers, media_type=kind.media_type)
@@ -185,8 +185,8 @@ class Pull:
             told = await newest_told(connection)
             span = await total_span(connection)
             catalogue = await self._catalogue.load(connection)
-            redacted = await tell_redacted(connection)
-        about = self._about(told, span, redacted, Format.CSV)
+            duties = await tell_duties(connection)
+        about = self._about(told, span, duties, Format.CSV)
         resources = [
             tell_table(table, Format.CSV, f"{table.name}.csv") for table in catalogue.tables
         ]
@@ -226,7 +226,7 @@ class Pull:
             raise PullError("no-token", "Send it as: Authorization: Bearer TOKEN")
 
     def _about(
-        self, told: Told, span: Span, redacted: Sequence[Mapping[str, str]], kind: Format
+        self, told: Told, span: Span, duties: Mapping[str, object], kind: Format
     ) -> dict[str, object]:
         rules = [*RULES, OVER_RULE, INSTALMENT_RULE]
         about = tell_about(
@@ -236,7 +236,7 @@ class Pull:
             rules=[*rules, INERT_RULE] if kind is Format.CSV else rules,
             held_back=told.held_back,
             not_opened=told.not_opened,
-            redacted=redacted,
+            duties=duties,
         )
         return {**about, "closed_on": told.closed_on and told.closed_on.isoformat()}
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import delete, select, update
 
 from sync_service.collector import tables
 from sync_service.collector.__main__ import main
+from sync_service.collector.retention import Retention
 
 NOW = 1_773_480_000  # 2026-03-14, 09:20 UTC
 WHOLE, WRONG, REFUSED = 0, 1, 2
@@ -251,3 +253,40 @@ def test_a_record_to_redact_is_named_in_one_way(run, kiosks):
             REFUSED,
             "name a record by its id, or by --log and --seq\n",
         )
+
+
+def test_for_how_long_things_are_kept_is_shown(rig, run, kiosks):
+    said = run("retention")[1].splitlines()
+    assert said[0].split() == [
+        "site",
+        "organisation",
+        "answers",
+        "are",
+        "kept",
+        "dropped",
+        "before",
+    ]
+    assert said[1].split() == ["central", "council", "for", "ever", "-"]
+    assert said[3] == (
+        "Sealed records that are opened are kept as long as answers; what is not, until it is"
+        " opened."
+    )
+    assert said[4] == "Dropped so far: the sealed bytes of 0 records, and of 0 of these, all."
+
+    run("organisation", "change", "council", "--kept-months", "1")
+    settings = rig.centre.folder / "collector.toml"
+    text = settings.read_text()
+    assert "sealed_months = 0" in text
+    settings.write_text(text.replace("sealed_months = 0", "sealed_months = 1"))
+    run("open")  # what the other one recorded says that it stands in the first one's place
+    keys = rig.keyring.publishing_keys()
+    retention = Retention(rig.engine, keys, rig.keyring.receipt_key(), sealed_months=1)
+    rig.run(retention.enforce(datetime(2026, 4, 20, tzinfo=UTC)))
+
+    said = run("retention")[1].splitlines()
+    assert said[1].split() == ["central", "council", "1", "month", "2026-03-20"]
+    assert "are kept 1 month after they came;" in said[3]
+    assert said[4] == "Dropped so far: the sealed bytes of 9 records, and of 9 of these, all."
+    status, said = run("verify")
+    assert status == WHOLE
+    assert "Expired: records 1 to 9 came on 14 March 2026, and had been kept long enough.\n" in said

@@ -150,6 +150,14 @@ def test_what_is_redacted_is_not_opened_again(centre):
     assert centre.open() == {}
 
 
+def test_a_record_of_which_nothing_is_left_can_not_be_redacted(centre):
+    centre.hold(RESPONSE, DAY)
+    centre.write(update(tables.record).where(tables.record.c.seq == 1).values(sealed=None))
+    with pytest.raises(OfficeError, match="nothing is left of that record"):
+        drop(centre, (LOG, 0, 1))
+    assert centre.outcomes()[2] is Opening.WAITING
+
+
 def test_a_record_is_redacted_once(centre):
     centre.hold(RESPONSE)
     drop(centre, (LOG, 0, 1))
@@ -302,10 +310,10 @@ def test_it_is_not_let_in_at_another_place_either(rig, key, look):
 
 
 def test_one_that_was_refused_can_be_redacted_and_is_not_asked_for_again(rig, key, look):
-    kiosk = rig.kiosk().record(1)
-    kiosk.sealed[0] = kiosk.sealed[0][:-1]
+    kiosk = rig.kiosk().record(3)
+    kiosk.sealed[:2] = [sealed[:-1] for sealed in kiosk.sealed[:2]]
     rig.deliver(kiosk)
     drop(rig, (kiosk.log_id, 0, 1), key)
 
-    assert rig.run(ask_again(rig.engine, kiosk.kiosk_id)) == 0
-    assert look(kiosk) == [(Kind.REDACTED, 1, 1)]
+    assert rig.run(ask_again(rig.engine, kiosk.kiosk_id)) == 1  # the other one
+    assert look(kiosk) == [(Kind.REDACTED, 1, 1), (Kind.REFUSED, 2, 2)]
