@@ -12,6 +12,7 @@ from kiosk_app.view import Asked, Choice, Question
 _SMALLEST_SCALE_WITH_FACES = 3
 _LARGEST_SCALE_WITH_FACES = 5
 _MOST_LINES = 3
+_WIDEST_APART = 3
 _MOST_LINES_BESIDE_FACE = 2
 
 
@@ -23,7 +24,8 @@ def arrangements(
     setting: Setting, asked: Asked, question: Question, *, narrow: bool
 ) -> tuple[Arrangement, ...]:
     """How the answers of a question may stand, the clearest first: the scale in one row, in
-    several, or together with what stands apart. Where it is ``narrow``, in a column before a row.
+    several, or together with what stands apart, and last so that the scale is broken between them.
+    Where it is ``narrow``, in a column before a row.
     """
     scale = [choice for choice in question.choices if choice.scored]
     apart = [choice for choice in question.choices if not choice.scored]
@@ -53,14 +55,20 @@ def arrangements(
 
         return ways
 
-    def together(step: float) -> Iterator[tuple[Part, ...]]:
-        strong, plain = offers(step, faces=False)
-        most = len(strong) + len(plain)
-        for columns in range(2, most + 1) if narrow else range(most, 1, -1):
-            yield (_part(setting, (*strong, *plain), columns),)
+    def together(columns_allowed: Iterable[int]) -> Arrangement:
+        def ways(step: float) -> Iterator[tuple[Part, ...]]:
+            strong, plain = offers(step, faces=False)
+            for columns in columns_allowed:
+                yield (_part(setting, (*strong, *plain), columns),)
+
+        return ways
 
     ways = _columns(len(scale), len(apart), narrow=narrow)
-    return (parted(ways[:2]), parted(ways[2:]), together)
+    most = len(scale) + len(apart)
+    if narrow:
+        return (parted(ways[:2]), parted(ways[2:]), together(range(2, most + 1)))
+    in_a_row, broken = range(most, len(scale) - 1, -1), range(len(scale) - 1, 1, -1)
+    return (parted(ways[:2]), parted(ways[2:]), together(in_a_row), together(broken))
 
 
 def _offers(
@@ -100,7 +108,7 @@ def _columns(scale: int, apart: int, *, narrow: bool) -> list[tuple[int, int]]:
         across = sorted({-(-scale // rows) for rows in range(1, scale + 1)}, reverse=True)
     ways = []
     for columns in across:
-        wide = max(columns, apart)
+        wide = max(min(columns, _WIDEST_APART), apart)
         ways += [(columns, columns), (columns, wide)] if narrow else [(columns, wide)] * 2
         if not narrow and apart > columns:
             ways[-1] = (columns, columns)

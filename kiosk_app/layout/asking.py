@@ -29,10 +29,13 @@ _STEPS: Final = ((GREAT, LARGE), (LARGE, LARGE), (LARGE, LEAST), (LEAST, LEAST))
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a page leaves out where there is little room: its margins, its header, long words."""
+    """What a page leaves out where there is little room: wide margins, its header, the air between
+    its parts, long words, the progress, and the other languages.
+    """
 
     tight: bool = False
     header: bool = True
+    packed: bool = False
     short: bool = False
     progress: bool = True
     languages: bool = True
@@ -43,9 +46,10 @@ _ROOMS: Final = (
     Room(header=False),
     Room(tight=True),
     Room(tight=True, header=False),
-    Room(tight=True, header=False, short=True),
-    Room(tight=True, header=False, short=True, progress=False),
-    Room(tight=True, header=False, short=True, progress=False, languages=False),
+    Room(tight=True, header=False, packed=True),
+    Room(tight=True, header=False, packed=True, short=True),
+    Room(tight=True, header=False, packed=True, short=True, progress=False),
+    Room(tight=True, header=False, packed=True, short=True, progress=False, languages=False),
 )
 """What is left out, from nothing on."""
 
@@ -65,7 +69,7 @@ def asking_pages(setting: Setting, view: View) -> Iterator[Page]:
         left.append(here.offer("stop", words.stop, Deed(Act.STOP)))
         right: list[RowBlock] = []
         if not room.header and room.progress:
-            right.append(here.text(progress, tone=Tone.QUIET, middle=True))
+            left += [Spring(), here.text(progress, tone=Tone.QUIET, middle=True)]
         if room.languages:
             right += here.other_languages(view)
         right.append(here.skip(asked, language, short=room.short))
@@ -73,7 +77,7 @@ def asking_pages(setting: Setting, view: View) -> Iterator[Page]:
             onward = Deed(Act.ANSWER, (asked.item, asked.given, language))
             right.append(here.offer("next", words.next, onward, Look.STRONG))
         heads = _headers(here, view, progress) if room.header else iter([()])
-        yield from _pages(here, asked, question, heads, (left, right))
+        yield from _pages(here, asked, question, heads, (left, right), packed=room.packed)
 
 
 def _pages(
@@ -82,6 +86,8 @@ def _pages(
     question: Question,
     heads: Iterator[tuple[Part, ...]],
     feet: tuple[list[RowBlock], list[RowBlock]],
+    *,
+    packed: bool,
 ) -> Iterator[Page]:
     """A question and its answers between head and foot, as large as there is room for."""
     tops = [(head, setting.height_of(*head)) for head in heads]
@@ -91,30 +97,36 @@ def _pages(
         for head, over in tops:
             if over is None or under is None:
                 continue
-            for asks, answers in _questions(setting, asked, question):
+            for asks, answers in _questions(setting, asked, question, packed=packed):
                 between = setting.height_of(asks)
                 if between is None:
                     continue
                 spare = setting.box.height - over - between - under
-                for body in _bodies(setting, asks, _low_enough(setting, answers, spare)):
+                for way in _low_enough(setting, answers, spare):
+                    body = (asks, *way) if packed else _aired(setting, asks, way)
                     yield setting.page(*head, *body, *ruled)
 
 
 def _low_enough(
-    setting: Setting, arrangements: Iterator[tuple[Part, ...]], most: int
+    setting: Setting,
+    arrangements: Iterator[tuple[Part, ...]],
+    most: int,
+    width: int | None = None,
 ) -> Iterator[tuple[Part, ...]]:
     """Those arrangements that a height may have room for: looked at before all of a page is."""
     for answers in arrangements:
-        height = setting.height_of(*answers)
+        height = setting.height_of(*answers, width=width)
         if height is not None and height <= most:
             yield answers
 
 
 def _questions(
-    setting: Setting, asked: Asked, question: Question
+    setting: Setting, asked: Asked, question: Question, *, packed: bool
 ) -> Iterator[tuple[Part, Iterator[tuple[Part, ...]]]]:
     """A question with the ways to answer it: the clearest ways, from the largest down, first."""
-    for arrangement in arrangements(setting, asked, question, narrow=setting.panel.upright):
+    narrow = setting.panel.upright
+    ways = arrangements(setting, asked, question, narrow=narrow)
+    for arrangement in ways if narrow or packed else ways[:-1]:
         for question_step, answer_step in _steps(setting):
             yield _asks(setting, question, question_step), arrangement(answer_step)
 
@@ -145,7 +157,7 @@ def attract_pages(setting: Setting, view: View) -> Iterator[Page]:
         left = _reading(here, view, language)
         right = [*here.other_languages(view), here.skip(asked, language, short=room.short)]
         heads = _greetings(here, view, language) if room.header else iter([()])
-        yield from _pages(here, asked, question, heads, (left, right))
+        yield from _pages(here, asked, question, heads, (left, right), packed=room.packed)
 
 
 def _greetings(setting: Setting, view: View, language: str) -> Iterator[tuple[Part, ...]]:
@@ -160,24 +172,44 @@ def _greetings(setting: Setting, view: View, language: str) -> Iterator[tuple[Pa
 def _attract_with_notice(
     setting: Setting, view: View, asked: Asked, question: Question, posted: Block
 ) -> Iterator[Page]:
-    """The attract page in one language, with what the service replies on it."""
+    """The attract page in one language, with what the service replies over it or beside it."""
     language = question.language
     words = setting.catalogues[language]
     lead = Part(_lead(setting, f"{words.greeting} {words.touch_an_answer}"))
-    left: list[RowBlock] = [setting.about(language), setting.replies(language)]
+    left = _reading(setting, view, language)
     right = [*setting.other_languages(view), setting.skip(asked, language, short=False)]
-    upright, gap = setting.panel.upright, setting.measures.gap
     for head in _headers(setting, view, ""):
-        if upright:
-            over = (*head, Part(posted), lead)
-            yield from _pages(setting, asked, question, iter([over]), (left, right))
-            continue
-        for foot in setting.footers(left, right):
-            for asks, answers in _questions(setting, asked, question):
-                for body in _bodies(setting, asks, answers):
-                    asking = Column((lead, *body), gap)
-                    main = Part(Beside((asking, posted), (2, 1), 2 * gap), 1)
-                    yield setting.page(*head, main, *setting.ruled(foot))
+        if setting.panel.upright:
+            over = iter([(*head, Part(posted), lead)])
+            yield from _pages(setting, asked, question, over, (left, right), packed=False)
+        else:
+            under = setting.ruled(setting.row(left, right))
+            yield from _beside_notice(setting, asked, question, posted, (head, lead, under))
+
+
+def _beside_notice(
+    setting: Setting,
+    asked: Asked,
+    question: Question,
+    posted: Block,
+    frame: tuple[tuple[Part, ...], Part, tuple[Part, ...]],
+) -> Iterator[Page]:
+    """A question and its answers, and a notice beside them, within head, lead and foot."""
+    head, lead, foot = frame
+    gap = setting.measures.gap
+    beside = Beside((Spring(), posted), (2, 1), 2 * gap)
+    taken, least = setting.height_of(*head, *foot), beside.height(setting.box.width)
+    if taken is None or least is None or least > setting.box.height - taken:
+        return
+    across = beside.widths(setting.box.width)[0]
+    for asks, answers in _questions(setting, asked, question, packed=False):
+        over = setting.height_of(lead, asks, width=across)
+        if over is not None:
+            room = setting.box.height - taken - over
+            for way in _low_enough(setting, answers, room, across):
+                asking = Column((lead, *_aired(setting, asks, way)), gap)
+                main = Part(replace(beside, blocks=(asking, posted)), 1)
+                yield setting.page(*head, main, *foot)
 
 
 def _lead(setting: Setting, words: str) -> Text:
@@ -190,17 +222,12 @@ def _headers(setting: Setting, view: View, right: str) -> Iterator[tuple[Part, .
     yield (Part(setting.text(right, tone=Tone.QUIET)),) if right else ()
 
 
-def _bodies(
-    setting: Setting, asks: Part, arrangements: Iterator[tuple[Part, ...]]
-) -> Iterator[tuple[Part, ...]]:
-    """A question and its answers, which stand low on a panel that is higher than wide."""
-    measures, upright = setting.measures, setting.panel.upright
-    above = Part(Spring(), grow=6 if upright else 0.5)
-    between, below = Part(Spring(0 if measures.tight else measures.gap), 0.5), Part(Spring(), 0.5)
-    for answers in arrangements:
-        yield (above, asks, between, *answers, below)
-        if measures.tight:
-            yield (asks, *answers)
+def _aired(setting: Setting, asks: Part, answers: tuple[Part, ...]) -> tuple[Part, ...]:
+    """A question and its answers with air between, low on a panel that is higher than wide."""
+    measures = setting.measures
+    above = Part(Spring(), grow=6 if setting.panel.upright else 0.5)
+    between = Part(Spring(0 if measures.tight else measures.gap), 0.5)
+    return (above, asks, between, *answers, Part(Spring(), 0.5))
 
 
 def _halves(setting: Setting, view: View, asked: Asked) -> Iterator[Page]:

@@ -406,7 +406,7 @@ class Beside:
     def height(self, width: int) -> int | None:
         """See `Block`."""
         highest = 0
-        for block, across in zip(self.blocks, self._widths(width), strict=True):
+        for block, across in zip(self.blocks, self.widths(width), strict=True):
             height = block.height(across)
             if height is None:
                 return None
@@ -416,11 +416,12 @@ class Beside:
     def place(self, box: Box) -> Iterator[Placed]:
         """See `Block`."""
         x = box.x
-        for block, across in zip(self.blocks, self._widths(box.width), strict=True):
+        for block, across in zip(self.blocks, self.widths(box.width), strict=True):
             yield from block.place(Box(x, box.y, across, box.height))
             x += across + self.gap
 
-    def _widths(self, width: int) -> list[int]:
+    def widths(self, width: int) -> list[int]:
+        """How wide each of them is."""
         free = width - (len(self.blocks) - 1) * self.gap
         return [free * share // sum(self.shares) for share in self.shares]
 

@@ -8,7 +8,8 @@ from kiosk_app.error import UnknownPanelError
 
 _MM_PER_INCH: Final = 25.4
 _LEAST_CAPITAL_DEGREES: Final = 0.7
-_TARGET_MM: Final = 20.0
+TARGET_MM: Final = 20.0
+"""The least width and height of what is touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Panel:
     @property
     def target_px(self) -> int:
         """The least width and height of what is touched: 20 mm."""
-        return self.px(_TARGET_MM)
+        return self.px(TARGET_MM)
 
     @property
     def capital_px(self) -> float:

@@ -190,7 +190,9 @@ def _card_pad(setting: Setting) -> int:
 def _leaves(
     setting: Setting, reading: Reading, language: str, foot: tuple[Part, ...]
 ) -> list[list[Text]] | None:
-    """The texts in leaves that each fit a page; a heading is never the last on its leaf."""
+    """The texts in leaves that each fit a page: a text stays whole where a leaf has room for it,
+    and a heading is never the last on its leaf.
+    """
     page, gap = setting.box, setting.measures.gap
     width = page.width - (2 * _card_pad(setting) if reading.ground is not Ground.PAGE else 0)
     taken = _page(setting, reading, language, (), foot).block.height(page.width)
@@ -206,7 +208,9 @@ def _leaves(
         rest = list(lines)
         while rest:
             count = _lines_in(text, left)
-            if count == 0 or (text.tone is Tone.HEADING and left < 3 * text.style.leading):
+            whole = len(rest) <= count or len(rest) > _lines_in(text, room)
+            leads = text.tone is Tone.HEADING and left < 3 * text.style.leading
+            if count == 0 or leads or not whole:
                 if not leaves[-1]:
                     return None
                 leaves.append([])

@@ -49,9 +49,11 @@ class Setting:
         panel, margin = self.panel, self.measures.margin
         return Box(0, 0, panel.width_px, panel.height_px).inset(margin, margin)
 
-    def height_of(self, *parts: Part) -> int | None:
-        """The least height of parts one under another; None if one does not fit the width."""
-        return Column(parts, self.measures.gap).height(self.box.width)
+    def height_of(self, *parts: Part, width: int | None = None) -> int | None:
+        """The least height of parts one under another, at the page's width if at no other; None if
+        one does not fit it.
+        """
+        return Column(parts, self.measures.gap).height(width or self.box.width)
 
     def page(self, *parts: Part) -> Page:
         """A page of parts one under another."""

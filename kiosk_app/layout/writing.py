@@ -12,6 +12,7 @@ from typing import Final
 from kiosk_app.layout.block import Page, Part, Row, RowBlock, Spring
 from kiosk_app.layout.lettering import Style
 from kiosk_app.layout.measures import LARGE, LEAST
+from kiosk_app.layout.panel import TARGET_MM
 from kiosk_app.layout.placed import (
     Act,
     Align,
@@ -79,9 +80,14 @@ class Keyboard:
     setting: Setting
     language: str
     keys: Keys
+    least_mm: float = _SMALLEST_KEY_MM
 
     def height(self, width: int) -> int | None:
         """See `Block`."""
+        last = self._rows[-1]
+        least = self._word_widths(last)
+        if sum(least) + (len(last) - 1) * self._gap > width:
+            return None
         return len(self._rows) * self._least + (len(self._rows) - 1) * self._gap
 
     def tallest(self) -> int:
@@ -107,13 +113,16 @@ class Keyboard:
 
     def _last_widths(self, row: list[tuple[str, str, Deed]], width: int) -> list[int]:
         """Each key of the last row as wide as its word; the space bar takes the rest."""
-        lettering, measures = self.setting.lettering, self.setting.measures
-        widths = [
-            max(measures.target, lettering.width(words, measures.style()) + 2 * measures.pad)
-            for _, words, _ in row
-        ]
+        widths = self._word_widths(row)
         widths[_SPACE] += width - sum(widths) - (len(row) - 1) * self._gap
         return widths
+
+    def _word_widths(self, row: list[tuple[str, str, Deed]]) -> list[int]:
+        lettering, measures = self.setting.lettering, self.setting.measures
+        return [
+            max(measures.target, lettering.width(words, measures.style()) + measures.pad)
+            for _, words, _ in row
+        ]
 
     def _key(self, box: Box, name: str, words: str, deed: Deed) -> Button:
         on = name == "key-capitals" and self.keys is Keys.CAPITALS
@@ -152,7 +161,7 @@ class Keyboard:
     @property
     def _least(self) -> int:
         style = self.setting.measures.style()
-        return max(style.height(1), self.setting.panel.px(_SMALLEST_KEY_MM))
+        return max(style.height(1), self.setting.panel.px(self.least_mm))
 
     @property
     def _gap(self) -> int:
@@ -170,7 +179,8 @@ def writing_pages(setting: Setting, view: View, leaf: int, keys: Keys) -> Iterat
         for here in (setting, tight):
             yield from _question_leaf(here, view, asked, question)
     else:
-        yield _keyboard_leaf(tight, asked, question, keys)
+        for here in (setting, tight):
+            yield from _keyboard_leaf(here, asked, question, keys)
 
 
 def _whole(
@@ -203,17 +213,23 @@ def _question_leaf(
             )
 
 
-def _keyboard_leaf(setting: Setting, asked: Asked, question: Question, keys: Keys) -> Page:
+def _keyboard_leaf(
+    setting: Setting, asked: Asked, question: Question, keys: Keys
+) -> Iterator[Page]:
+    """The sheet over keys as large as any button, or, where there is no room for those, between
+    the ways back and on.
+    """
     words = setting.catalogues[question.language]
     back = setting.offer("read-back", words.back, Deed(Act.LEAF, (0,)))
-    paper = Paper(setting, words.type_here, lines=2)
-    done, keyboard = _done(setting, asked, question), Keyboard(setting, question.language, keys)
-    if setting.panel.upright:
-        foot = setting.row([back], [done])
-        return setting.page(Part(paper, 1), Part(keyboard, 1, keyboard.tallest()), Part(foot))
+    done, paper = _done(setting, asked, question), Paper(setting, words.type_here, lines=2)
+    large = Keyboard(setting, question.language, keys, TARGET_MM)
+    yield setting.page(
+        Part(paper, 1), Part(large, 1, large.tallest()), *setting.ruled(setting.row([back], [done]))
+    )
     sheet = Spring(setting.measures.target, paper)
     top = Row((back, sheet, done), setting.measures.gap, most_lines=1)
-    return setting.page(Part(top), Part(keyboard, 1))
+    small = Keyboard(setting, question.language, keys)
+    yield setting.page(Part(top), Part(small, 1))
 
 
 def _asks(setting: Setting, question: Question, step: float) -> tuple[Part, ...]:
