@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from kiosk_app.layout.block import Block, Grid, Offer, Part
+from kiosk_app.layout.block import Block
+from kiosk_app.layout.frame import Grid, Part
+from kiosk_app.layout.offer import Offer
 from kiosk_app.layout.placed import Act, Deed, Look
 from kiosk_app.layout.setting import Setting
 from kiosk_app.view import Asked, Choice, Question

@@ -5,19 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from kiosk_app.layout.answers import arrangements
-from kiosk_app.layout.block import (
-    Beside,
-    Block,
-    Column,
-    Offer,
-    Page,
-    Part,
-    RowBlock,
-    Spring,
-    Text,
-    Twins,
-)
+from kiosk_app.layout.block import Block, RowBlock, Spring, Text
+from kiosk_app.layout.frame import Beside, Column, Page, Part, Twins
 from kiosk_app.layout.measures import GREAT, LARGE, LEAST
+from kiosk_app.layout.offer import Offer
 from kiosk_app.layout.placed import Act, Deed, Look, Tone
 from kiosk_app.layout.reply import notice
 from kiosk_app.layout.setting import Setting
@@ -225,7 +216,7 @@ def _headers(setting: Setting, view: View, right: str) -> Iterator[tuple[Part, .
 def _aired(setting: Setting, asks: Part, answers: tuple[Part, ...]) -> tuple[Part, ...]:
     """A question and its answers with air between, low on a panel that is higher than wide."""
     measures = setting.measures
-    above = Part(Spring(), grow=6 if setting.panel.upright else 0.5)
+    above = Part(Spring(), grow=12 if setting.panel.upright else 0.5)
     between = Part(Spring(0 if measures.tight else measures.gap), 0.5)
     return (above, asks, between, *answers, Part(Spring(), 0.5))
 

@@ -7,7 +7,7 @@ from typing import Final
 from kiosk_app.error import NoRoomError
 from kiosk_app.languages.catalogue import Catalogue
 from kiosk_app.layout.asking import asking_pages, attract_pages
-from kiosk_app.layout.block import Page
+from kiosk_app.layout.frame import Page
 from kiosk_app.layout.lettering import Lettering
 from kiosk_app.layout.measures import Measures
 from kiosk_app.layout.message import message_pages, still_there_pages

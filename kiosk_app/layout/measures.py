@@ -25,6 +25,8 @@ _PAD_TIGHT_MM: Final = 1.2
 _PAD_DOWN_MM: Final = 1.2
 _PAD_DOWN_TIGHT_MM: Final = 0.5
 _TALLEST: Final = 1.6
+_TALLEST_UPRIGHT: Final = 1.3
+"""In a column, which is to stay within reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Measures:
             pad=panel.px(_PAD_TIGHT_MM if tight else _PAD_MM),
             pad_down=panel.px(_PAD_DOWN_TIGHT_MM if tight else _PAD_DOWN_MM),
             target=panel.target_px,
-            tallest=round(panel.target_px * _TALLEST),
+            tallest=round(panel.target_px * (_TALLEST_UPRIGHT if panel.upright else _TALLEST)),
             least_size=least_size(panel),
         )
 

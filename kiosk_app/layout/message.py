@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from kiosk_app.languages.catalogue import Catalogue
-from kiosk_app.layout.block import Column, Grid, Page, Part, Spring, Twins
+from kiosk_app.layout.block import Spring
+from kiosk_app.layout.frame import Column, Grid, Page, Part, Twins
 from kiosk_app.layout.measures import GREAT, LARGE, LEAST
 from kiosk_app.layout.placed import Act, Align, Deed, Look, Tone
 from kiosk_app.layout.setting import Setting

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from kiosk_app.languages.catalogue import Catalogue
-from kiosk_app.layout.block import Block, Column, Grid, Notice, Page, Part, RowBlock, Spring, Text
+from kiosk_app.layout.block import Block, Notice, RowBlock, Spring, Text
+from kiosk_app.layout.frame import Column, Grid, Page, Part
 from kiosk_app.layout.measures import LARGE, LEAST
+from kiosk_app.layout.offer import Offer
 from kiosk_app.layout.placed import Act, Deed, Ground, Look, Tone
 from kiosk_app.layout.reply import invited, passage, passages
 from kiosk_app.layout.setting import Setting
@@ -18,6 +20,8 @@ from sync_service.contract.record import Fairness
 
 _STEPS: Final = (LARGE, LEAST)
 _LEAST_MEASURE_EMS: Final = 15
+_READ_BACK: Final = "read-back"
+_READ_ON: Final = "read-on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Reading:
 
     heading: Callable[[Catalogue], str]
     texts: Callable[[Setting, float], tuple[Text, ...]]
-    foot: Callable[[Setting, list[RowBlock]], Iterator[tuple[Part, ...]]]
+    foot: Callable[[Setting, list[Offer]], Iterator[tuple[Part, ...]]]
     ground: Ground
 
 
@@ -55,7 +59,7 @@ def about_page(view: View, language: str) -> Reading:
         )
         return tuple(setting.text(line, step, broken=True) for line in lines)
 
-    def foot(setting: Setting, turning: list[RowBlock]) -> Iterator[tuple[Part, ...]]:
+    def foot(setting: Setting, turning: list[Offer]) -> Iterator[tuple[Part, ...]]:
         yield setting.ruled(setting.row([], [*turning, _close(setting, language)]))
 
     return Reading(lambda words: words.about, texts, foot, Ground.PAGE)
@@ -66,14 +70,15 @@ def replies_page(view: View, language: str) -> Reading:
     posted = view.posted
     assert posted is not None
 
-    def foot(setting: Setting, turning: list[RowBlock]) -> Iterator[tuple[Part, ...]]:
+    def foot(setting: Setting, turning: list[Offer]) -> Iterator[tuple[Part, ...]]:
         words = setting.catalogues[language]
         left: list[RowBlock] = []
-        if posted.number > 1:
+        ways = {way.name for way in turning}
+        if posted.number > 1 and _READ_BACK not in ways:
             left.append(
                 setting.offer("previous-reply", words.previous_reply, Deed(Act.PREVIOUS_REPLY))
             )
-        if posted.number < posted.total:
+        if posted.number < posted.total and _READ_ON not in ways:
             left.append(setting.offer("next-reply", words.next_reply, Deed(Act.NEXT_REPLY)))
         for row in setting.footers(left, [*turning, _close(setting, language)]):
             yield setting.ruled(row)
@@ -86,7 +91,7 @@ def verdict_page(view: View, language: str) -> Reading:
     posted = view.posted
     assert posted is not None
 
-    def foot(setting: Setting, turning: list[RowBlock]) -> Iterator[tuple[Part, ...]]:
+    def foot(setting: Setting, turning: list[Offer]) -> Iterator[tuple[Part, ...]]:
         words = setting.catalogues[language]
         verdicts = [
             setting.offer(
@@ -131,7 +136,7 @@ def invitation_page(view: View, language: str) -> Reading:
         )
         return (lead, *invited(setting, invitation, language, step))
 
-    def foot(setting: Setting, turning: list[RowBlock]) -> Iterator[tuple[Part, ...]]:
+    def foot(setting: Setting, turning: list[Offer]) -> Iterator[tuple[Part, ...]]:
         yield setting.ruled(setting.row([], [*turning, _close(setting, language)]))
 
     return Reading(lambda words: words.thanks, texts, foot, Ground.NOTICE)
@@ -232,15 +237,15 @@ def _lines_in(text: Text, height: int) -> int:
     return count
 
 
-def _turning(setting: Setting, language: str, leaf: int, leaves: int) -> list[RowBlock]:
+def _turning(setting: Setting, language: str, leaf: int, leaves: int) -> list[Offer]:
     """The ways to the leaf before and to the next."""
     words = setting.catalogues[language]
-    turning: list[RowBlock] = []
+    turning: list[Offer] = []
     if leaf > 0:
-        turning.append(setting.offer("read-back", words.back, Deed(Act.LEAF, (leaf - 1,))))
+        turning.append(setting.offer(_READ_BACK, words.back, Deed(Act.LEAF, (leaf - 1,))))
     if leaf < leaves - 1:
         turning.append(
-            setting.offer("read-on", words.read_on, Deed(Act.LEAF, (leaf + 1,)), Look.STRONG)
+            setting.offer(_READ_ON, words.read_on, Deed(Act.LEAF, (leaf + 1,)), Look.STRONG)
         )
     return turning
 

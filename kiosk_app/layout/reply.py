@@ -5,7 +5,8 @@ from datetime import date
 from typing import Final
 
 from kiosk_app.languages.catalogue import Catalogue
-from kiosk_app.layout.block import Block, Chip, Column, Notice, Part, Text
+from kiosk_app.layout.block import Block, Chip, Notice, Text
+from kiosk_app.layout.frame import Column, Part
 from kiosk_app.layout.measures import LARGE, LEAST
 from kiosk_app.layout.placed import Ground, Tone
 from kiosk_app.layout.setting import Setting

@@ -1,24 +1,15 @@
 """The setting of a page: what its blocks are made with, and those that many pages have."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from kiosk_app.languages.catalogue import Catalogue
-from kiosk_app.layout.block import (
-    Block,
-    Column,
-    Line,
-    Offer,
-    Page,
-    Part,
-    Row,
-    RowBlock,
-    Spring,
-    Text,
-)
+from kiosk_app.layout.block import Block, Line, RowBlock, Spring, Text
+from kiosk_app.layout.frame import Column, Page, Part, Row
 from kiosk_app.layout.lettering import Lettering
 from kiosk_app.layout.measures import LEAST, Measures
+from kiosk_app.layout.offer import Offer
 from kiosk_app.layout.panel import Panel
 from kiosk_app.layout.placed import Act, Align, Box, Deed, Ground, Look, Tone
 from kiosk_app.view import Asked, View
@@ -90,11 +81,11 @@ class Setting:
         style = self.measures.bold(step) if bold else self.measures.style(step)
         return Offer(self.lettering, self.measures, words, style, name, deed, look)
 
-    def row(self, left: list[RowBlock], right: list[RowBlock]) -> Row:
+    def row(self, left: Sequence[RowBlock], right: Sequence[RowBlock]) -> Row:
         """Blocks at the left and at the right."""
         return Row((*left, Spring(), *right), self.measures.gap)
 
-    def footers(self, left: list[RowBlock], right: list[RowBlock]) -> Iterator[Block]:
+    def footers(self, left: Sequence[RowBlock], right: Sequence[RowBlock]) -> Iterator[Block]:
         """The foot of a page: one row, or, on a panel that is higher than wide, two."""
         yield self.row(left, right)
         if self.panel.upright:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from kiosk_app.layout.block import Page, Part, Row, RowBlock, Spring
+from kiosk_app.layout.block import RowBlock, Spring
+from kiosk_app.layout.frame import Page, Part, Row
 from kiosk_app.layout.lettering import Style
 from kiosk_app.layout.measures import LARGE, LEAST
 from kiosk_app.layout.panel import TARGET_MM

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image, ImageDraw
 from views import (
     ANSWER,
+    INVITATION,
     OWED,
+    SITE,
     asking,
     attract,
     in_both_languages,
@@ -19,8 +21,9 @@ from views import (
 from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.layout.compositor import Compositor, Turned
 from kiosk_app.layout.panel import PANELS
-from kiosk_app.layout.placed import Align, Button, Card, Lettered, Rule, Sheet
+from kiosk_app.layout.placed import Act, Align, Button, Card, Ground, Lettered, Rule, Sheet
 from kiosk_app.layout.writing import Keys
+from kiosk_app.view import Screen, View
 
 LONG_NAME = "Canolfan Iechyd a Llesiant Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"
 LONG = "Dewch i siarad â ni am yr ystafell ddarllen newydd yn y llyfrgell. " * 7
@@ -164,3 +167,97 @@ def test_each_item_of_the_default_questionnaires(compositor, asked, stands):
                 )
         if item.kind != "text":
             check(compositor, attract(item, "cy", "en", stands=stands, posted=ANSWER))
+
+
+def all_leaves(compositor, view):
+    """Every leaf of a page, as one turns them."""
+    leaves = [check(compositor, view)]
+    while True:
+        onward = [b.deed for b in leaves[-1].buttons if b.name == "read-on"]
+        if not onward:
+            return leaves
+        leaves.append(check(compositor, view, Turned(onward[0].told[0])))
+
+
+def letters(leaves):
+    """All that is said on the cards of leaves, without the blanks that breaking moves."""
+    said = ""
+    for leaf in leaves:
+        for each in leaf.placed:
+            if isinstance(each, Lettered) and each.ground is Ground.NOTICE:
+                said += "".join(each.lines)
+    return said.replace(" ", "")
+
+
+@pytest.mark.parametrize("text", [LONG, LONG_WORD], ids=["long", "one word"])
+@pytest.mark.parametrize("screen", [Screen.REPLIES, Screen.VERDICT])
+def test_a_reply_of_any_length_is_there_whole_leaf_by_leaf(compositor, screen, text):
+    reply = replace(ANSWER.reply, said={"cy": text}, reply={"cy": text}, signed_by={"cy": text})
+    leaves = all_leaves(
+        compositor, View(screen, SITE, ("cy",), posted=replace(ANSWER, reply=reply))
+    )
+    assert letters(leaves).count(text.replace(" ", "")) == 3
+    for leaf in leaves[1:]:
+        assert "read-back" in [button.name for button in leaf.buttons]
+
+
+def test_an_invitation_of_any_length_is_there_whole_and_a_tap_only_turns_its_leaves(compositor):
+    long = replace(INVITATION, what={"cy": LONG}, when={"cy": LONG}, whom={"cy": LONG})
+    leaves = all_leaves(compositor, View(Screen.THANKS, SITE, ("cy",), invitation=long))
+    assert letters(leaves).count(LONG.replace(" ", "")) == 3
+    for leaf in leaves:
+        assert leaf.anywhere is None
+        assert "close" in [button.name for button in leaf.buttons]
+
+
+@pytest.mark.parametrize("screen", [Screen.THANKS, Screen.DISCARDED])
+def test_thanks_are_dismissed_by_a_tap_wherever_it_is(compositor, screen):
+    layout = check(compositor, View(screen, SITE, ("en",)))
+    assert layout.buttons == ()
+    assert layout.anywhere is not None
+    assert layout.anywhere.act is Act.DISMISS
+
+
+def test_two_languages_have_equal_buttons_and_equal_room(compositor):
+    for posted in (None, OWED):
+        layout = check(compositor, attract(QUESTIONNAIRES[0].items[0], "cy", "en", posted=posted))
+        boxes = {
+            language: [
+                (b.box.width, b.box.height)
+                for b in layout.buttons
+                if b.name.startswith(("answer", "language")) and b.name.endswith(language)
+            ]
+            for language in ("cy", "en")
+        }
+        assert boxes["cy"] == boxes["en"] != []
+
+
+def test_every_first_screen_says_what_happens_to_an_answer_and_lets_one_change_language(
+    compositor,
+):
+    item = QUESTIONNAIRES[0].items[0]
+    for posted in (None, OWED, ANSWER):
+        view = attract(item, "en", others=("cy",), posted=posted)
+        names = {button.name for button in check(compositor, view).buttons}
+        assert {"about-en", "skip-en", "language-cy"} <= names
+        assert ("replies-en" in names) == (posted is not None)
+
+
+def test_on_the_large_upright_panel_all_that_is_touched_is_in_the_lower_half():
+    panel = PANELS["21.5-1080x1920"]
+    compositor = Compositor(panel, CATALOGUES)
+    for item in QUESTIONNAIRES[0].items:
+        for view in (asking(item, "en", others=("cy",)), attract(item, "cy", posted=OWED)):
+            layout = compositor.compose(view, Turned())
+            assert min(button.box.y for button in layout.buttons) >= panel.height_px // 2
+
+
+def test_faces_are_on_a_scale_only_and_in_its_order(compositor):
+    involved = QUESTIONNAIRES[1].by_name("involved")
+    for item in (involved, QUESTIONNAIRES[1].by_name("age_band")):
+        buttons = compositor.compose(asking(item, "en"), Turned()).buttons
+        faces = [button.face for button in buttons if button.face is not None]
+        if item.kind == "choice":
+            assert faces == []
+        elif faces:
+            assert [(face.place, face.of) for face in faces] == [(n, 5) for n in range(1, 6)]
