@@ -48,8 +48,9 @@ SETTINGS is a TOML file. Two keys are needed, as in:
   data = "/var/lib/regard"      # the folder the kiosk keeps its records in
   stamp = "/boot/regard-stamp"  # the stamp that the central team gave for this site
 
-Others that are often wanted: fullscreen = false for a window on a desk, and store_key for the file
-of the store's key, where systemd does not hand it over as the credential store-key. The key is 64
+Others that are often wanted: fullscreen = false for a window on a desk; panel = "7-800x480" where
+the stamp does not name the panel that is there, or another; and store_key for the file of the
+store's key, where systemd does not hand it over as the credential store-key. The key is 64
 random hexadecimal digits, as `openssl rand -hex 32` prints them; without it nothing that waits in
 the store can be delivered, so it must outlast the kiosk's restarts.
 

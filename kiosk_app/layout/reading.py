@@ -107,16 +107,17 @@ def verdict_page(view: View, language: str) -> Reading:
             )
             for fairness in Fairness
         ]
-        no_verdict = setting.offer("dismiss", words.no_verdict, Deed(Act.DISMISS))
         gap = setting.measures.gap
         turn = (Part(setting.row([], turning)),) if turning else ()
-        if not setting.panel.upright:
-            yield (*turn, Part(Grid((*verdicts, no_verdict), len(verdicts) + 1, gap)))
-        yield (
-            *turn,
-            Part(Grid(tuple(verdicts), len(verdicts), gap)),
-            Part(setting.row([], [no_verdict])),
-        )
+        for label in (words.no_verdict, words.skip_short):
+            no_verdict = setting.offer("dismiss", label, Deed(Act.DISMISS))
+            if not setting.panel.upright:
+                yield (*turn, Part(Grid((*verdicts, no_verdict), len(verdicts) + 1, gap)))
+            yield (
+                *turn,
+                Part(Grid(tuple(verdicts), len(verdicts), gap)),
+                Part(setting.row([], [no_verdict])),
+            )
 
     return Reading(lambda words: words.is_it_fair, _reply(posted, language), foot, Ground.NOTICE)
 
