@@ -733,7 +733,7 @@ def refusals():
             f"http://127.0.0.1:{server.server_port}",
             certificate(),
             signing_key=KIOSK,
-            receipt_key=lambda: CENTRE.verifying_key,
+            believe=CENTRE.verifying_key.verify,
             clock_synced=lambda: True,
             software="regard/test",
             timeout_s=10,

@@ -17,8 +17,6 @@ from sync_service.agent.agent import Agent
 from sync_service.agent.backoff import Backoff
 from sync_service.agent.client import Collector
 from sync_service.agent.config import AgentSettings
-from sync_service.contract.publication import Keys
-from sync_service.contract.signing import VerifyingKey
 from sync_service.contract.stamp import Stamp, StampError
 from sync_service.logs import log_to_stdout
 from sync_service.outbox.clock import Clock
@@ -141,17 +139,12 @@ def _assemble(
     clock = Clock()
     software = f"regard/{version('regard')}"
 
-    def receipt_key() -> VerifyingKey:
-        keys = state.publications().keys.body
-        assert isinstance(keys, Keys)
-        return keys.receipt
-
     try:
         collector = Collector(
             stamp.collector,
             stamp.authority,
             signing_key=identity.signing_key,
-            receipt_key=receipt_key,
+            believe=state.believe,
             clock_synced=clock.synced,
             software=software,
             timeout_s=settings.timeout_s,

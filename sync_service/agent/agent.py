@@ -147,16 +147,23 @@ class Agent:
         self._contact_in_s = 0 if soon else self._near(self._settings.contact_s)
 
     def _introduce(self) -> StatusReply:
-        """The reply to a status, after taking newer keys or enrolling where that is the matter."""
+        """The reply to a status, after enrolling where that is the matter."""
+        try:
+            return self._ask()
+        except NotAdmittedError as error:
+            if error.code != "unknown-kiosk":
+                raise
+        with suppress(UnprovenError):  # by a newer key, which the reply to a status offers
+            self._enrol()
+        return self._ask()
+
+    def _ask(self) -> StatusReply:
+        """The reply to a status, after taking newer keys where it can't be believed without."""
         try:
             return self._collector.status(self._status())
         except UnprovenError as error:
             if not self._publications.take(error.keys):
                 raise
-        except NotAdmittedError as error:
-            if error.code != "unknown-kiosk":
-                raise
-            self._enrol()
         return self._collector.status(self._status())
 
     def _enrol(self) -> None:

@@ -28,7 +28,7 @@ import msgspec
 
 from sync_service.contract.error import MalformedError, SignatureError
 from sync_service.contract.publication import PublicationKind
-from sync_service.contract.signing import Context, Envelope, SigningKey, VerifyingKey
+from sync_service.contract.signing import Context, Envelope, SigningKey
 from sync_service.contract.wire import (
     BATCHES_PATH,
     ENROLMENTS_PATH,
@@ -112,9 +112,9 @@ class ContractBrokenError(ContactError):
 class Collector:
     """The collector of a stamp.
 
-    ``authority`` is the PEM of the one certificate authority trusted for it. ``receipt_key`` gives
-    the key in force, which a publication may replace at any time. While ``clock_synced`` says no,
-    the dates of certificates are not judged; the host name always is.
+    ``authority`` is the PEM of the one certificate authority trusted for it. ``believe`` gives the
+    payload of what a receipt key of the centre signed, or raises `SignatureError`. While
+    ``clock_synced`` says no, the dates of certificates are not judged; the host name always is.
 
     Raises:
         ValueError: the address, the authority or the proxy can't be used.
@@ -126,7 +126,7 @@ class Collector:
         authority: bytes,
         *,
         signing_key: SigningKey,
-        receipt_key: Callable[[], VerifyingKey],
+        believe: Callable[[Envelope, Context], bytes],
         clock_synced: Callable[[], bool],
         software: str,
         timeout_s: float,
@@ -135,7 +135,7 @@ class Collector:
         self._address = address
         self._authority = authority
         self._signing_key = signing_key
-        self._receipt_key = receipt_key
+        self._believed = believe
         self._clock_synced = clock_synced
         self._software = software
         self._timeout_s = timeout_s
@@ -200,7 +200,7 @@ class Collector:
     def _believe(self, signed: bytes, context: Context, kind: type[T], nonce: bytes) -> T:
         """The message of that kind, if the receipt key signed it in reply to this nonce."""
         try:
-            payload = self._receipt_key().verify(Envelope.unpack(signed), context)
+            payload = self._believed(Envelope.unpack(signed), context)
         except MalformedError as error:
             raise UnreachableError("not-ours", str(error)) from None
         except SignatureError:

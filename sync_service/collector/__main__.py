@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from sync_service.collector import commands, kiosk_commands, proof_commands
+from sync_service.collector import commands, key_commands, kiosk_commands, proof_commands
 from sync_service.collector.config import DATABASE
 from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
+from sync_service.collector.rotation import Rotated
 from sync_service.contract.error import ContractError
 from sync_service.contract.publication import Stands
 from sync_service.settings import SettingsError
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_places(group)
     _add_kiosks(group)
     _add_publishing(group)
+    _add_keys(group)
     _add_accounts(group)
     export = _command(
         group,
@@ -469,13 +471,23 @@ def _add_publishing(group: Group) -> None:
         " answers and invitations. See docs/replies.md.",
     )
     replies.add_argument("file", type=Path, metavar="FILE", help="replies as a TOML file")
-    _command(
-        publish,
-        "keys",
-        commands.publish_keys,
-        "make a new sealing key and publish it",
-        "Make a new sealing key, and tell kiosks to seal to it. Keep the old one: what was sealed"
-        " to it is opened by it.",
+
+
+def _add_keys(group: Group) -> None:
+    keys = _noun(group, "keys", "the centre's keys: see docs/keys.md")
+    rotate = _command(
+        keys,
+        "rotate",
+        key_commands.rotate_key,
+        "let a new key come into force in place of an old one",
+        "Make a new key, and publish it to kiosks, which take it at their next contact; one that"
+        " missed several catches up. The old key stays in the folder: keep it. See docs/keys.md.",
+    )
+    rotate.add_argument(
+        "key",
+        choices=[rotated.value for rotated in Rotated],
+        help="sealing: what kiosks seal to; receipt: what the collector signs its replies with;"
+        " publishing: what publications are signed with",
     )
 
 

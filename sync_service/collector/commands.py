@@ -213,20 +213,6 @@ async def publish_replies(args: argparse.Namespace) -> str:
     return _told_edition(edition)
 
 
-async def publish_keys(args: argparse.Namespace) -> str:
-    """Make a new sealing key and publish it."""
-    async with open_office(args.folder) as office:
-        publisher, keyring = office.publisher, office.keyring
-        keys = keyring.public_keys(keyring.add_opening_key())
-        async with writing(office.engine) as connection:
-            edition = await publisher.keys(connection, keys, office.now)
-    return (
-        f"{_told_edition(edition)}\n"
-        f"Copy the new sealing key in {office.centre.keys} to a safe place, and start the opener"
-        " (`serve`, or `open --follow`) anew, so that it reads it."
-    )
-
-
 async def account_add(args: argparse.Namespace) -> str:
     """Add an account; its password comes from the terminal, or as a line of standard input."""
     async with open_office(args.folder) as office:

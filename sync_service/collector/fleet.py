@@ -46,8 +46,8 @@ class Fleet:
     async def hear(self, body: bytes, now: int) -> bytes:
         """Take a signed status in and give the signed reply; ``now`` is seconds since 1970.
 
-        A kiosk that is held or revoked hears that, and nothing else. One that goes by another
-        stamp than it is known by has to enrol under that first.
+        A kiosk that is held or revoked hears that, and is offered keys to believe it by. One that
+        goes by another stamp than it is known by has to enrol under that first.
 
         Raises:
             ProblemError: the message is refused.
@@ -59,18 +59,18 @@ class Fleet:
         check_signature(envelope, kiosk.key, Context.STATUS)
         log_head: Head | None = None
         wanted: Sequence[Range] = ()
-        offers: Sequence[Offer] = ()
         async with writing(self._engine) as connection:
             kiosk = await find_kiosk(connection, status.kiosk_id, lock=True)
             if status.stamp_id != kiosk.stamp_id and kiosk.standing is not KioskStanding.REVOKED:
                 raise ProblemError("unknown-kiosk", "not under this stamp")
             await _note_kiosk(connection, status, now)
+            offers = await _keys_offers(connection, status.publications)
             if kiosk.standing is KioskStanding.ENROLLED:
                 await check_log(connection, status.log_id, status.kiosk_id, now)
                 await _note_log(connection, status, body, now)
                 log_head = await _log_head(connection, status)
                 wanted = await _wanted(connection, status)
-                offers = await _offers(connection, kiosk.stamp_id, status.publications)
+                offers += await _offers(connection, kiosk.stamp_id, status.publications)
         if wanted:
             asked = {"kiosk": fingerprint(status.kiosk_id), "ranges": len(wanted)}
             _log.info("records asked for again", extra=asked)
@@ -81,7 +81,7 @@ class Fleet:
             at=now,
             log_head=log_head,
             wanted=wanted,
-            offers=offers,
+            offers=offers[:MAX_RANGES],
         )
         return self._receipt_key.sign(Context.STATUS_REPLY, reply.encode())
 
@@ -327,25 +327,33 @@ async def _missing(connection: AsyncConnection, status: Status) -> list[Range]:
     return [(start, end) for start, end in ranges if start <= end]
 
 
-async def _offers(
-    connection: AsyncConnection, stamp_id: bytes, held: Mapping[PublicationKind, int]
+async def _keys_offers(
+    connection: AsyncConnection, held: Mapping[PublicationKind, int]
 ) -> list[Offer]:
-    """The publications meant for a kiosk that it does not hold, in the order to be taken.
-
-    A kiosk that was moved replaces another site's questionnaire and replies, whatever their
-    serials: a serial rises among those that can replace each other.
-    """
+    """All keys that a kiosk has missed, oldest first: each proves itself by those before it."""
     publication = tables.publication.c
-    columns = (publication.serial, publication.digest)
     keys = await connection.execute(
-        select(*columns)
+        select(publication.serial, publication.digest)
         .where(
             publication.kind == PublicationKind.KEYS.value,
             publication.serial > held.get(PublicationKind.KEYS, 0),
         )
         .order_by(publication.serial)
     )
-    offers = [Offer(PublicationKind.KEYS, serial, digest) for serial, digest in keys]
+    return [Offer(PublicationKind.KEYS, serial, digest) for serial, digest in keys]
+
+
+async def _offers(
+    connection: AsyncConnection, stamp_id: bytes, held: Mapping[PublicationKind, int]
+) -> list[Offer]:
+    """The publications of its site that a kiosk does not hold, in the order to be taken.
+
+    A kiosk that was moved replaces another site's questionnaire and replies, whatever their
+    serials: a serial rises among those that can replace each other.
+    """
+    publication = tables.publication.c
+    columns = (publication.serial, publication.digest)
+    offers = []
     newest_first = publication.serial.desc()
     assigned = await connection.execute(
         select(*columns, publication.site, publication.questionnaire)
@@ -370,4 +378,4 @@ async def _offers(
         newest = next(iter(serials), None)
         if newest is not None and (held.get(kind) not in serials or newest > held[kind]):
             offers.append(Offer(kind, newest, serials[newest]))
-    return offers[:MAX_RANGES]
+    return offers

@@ -13,7 +13,7 @@ from sync_service.collector.authority import Authority, check_pem
 from sync_service.collector.config import SETTINGS_FILE, Centre, CollectorSettings
 from sync_service.collector.database import migrate, open_engine, writing
 from sync_service.collector.error import OfficeError
-from sync_service.collector.keyring import Keyring, write_private
+from sync_service.collector.keyring import Keyring, Signs, write_private
 from sync_service.collector.publishing import (
     DEFAULT_QUESTIONNAIRES,
     Publisher,
@@ -73,7 +73,7 @@ async def _build(centre: Centre, now: int, authority: Path | None) -> None:
     engine = open_engine(centre.database_url)
     try:
         await migrate(engine)
-        publisher = Publisher(keyring.publishing_key(), keyring.publishing_keys())
+        publisher = Publisher(keyring.signing_keys(Signs.PUBLICATIONS), keyring.publishing_keys())
         [opening_key] = keyring.opening_keys()
         async with writing(engine) as connection:
             if await connection.scalar(select(exists(tables.publication))):

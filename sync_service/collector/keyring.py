@@ -2,11 +2,17 @@
 
 No key is ever in the database. A host needs only the files that it works with: intake signs with
 the receipt key, opening needs the sealing keys and the record-id secret, whoever publishes the
-publishing key. The public publishing key, a file too, is what all of them check publications by.
+publishing key. The first public publishing key, a file too, is what all of them check publications
+by; later ones follow from it by the publications that hand over to them.
+
+A key that replaces another is a further file, numbered in their order: `receipt-2.key`. Which one
+is in force is not said here, but by the newest keys publication.
 """
 
 import os
+import re
 import secrets
+from enum import Enum
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,12 +21,17 @@ from sync_service.contract.publication import Keys
 from sync_service.contract.sealing import OpeningKey, generate_opening_key
 from sync_service.contract.signing import SigningKey, VerifyingKey, generate_signing_key
 
-RECEIPT_FILE: Final = "receipt.key"
-PUBLISHING_FILE: Final = "publishing.key"
 PUBLISHING_PUBLIC_FILE: Final = "publishing.pub"
 RECORD_ID_FILE: Final = "record-id.key"
 
 _LENGTH: Final = 32
+
+
+class Signs(Enum):
+    """What a key of the centre signs."""
+
+    RECEIPTS = "receipt"
+    PUBLICATIONS = "publishing"
 
 
 class Keyring:
@@ -35,22 +46,19 @@ class Keyring:
         folder.mkdir(mode=0o700)
         keyring = cls(folder)
         keyring.add_opening_key()
-        keyring._write(RECEIPT_FILE, generate_signing_key())
-        keyring._write(PUBLISHING_FILE, generate_signing_key())
-        keyring._write(PUBLISHING_PUBLIC_FILE, keyring.publishing_key().verifying_key.public)
+        keyring.add_signing_key(Signs.RECEIPTS)
+        publishing_key = keyring.add_signing_key(Signs.PUBLICATIONS)
+        keyring._write(PUBLISHING_PUBLIC_FILE, publishing_key.verifying_key.public)
         keyring._write(RECORD_ID_FILE, secrets.token_bytes(_LENGTH))
         return keyring
 
-    def receipt_key(self) -> SigningKey:
-        """What receipts and replies are signed by."""
-        return SigningKey(self._read(RECEIPT_FILE))
-
-    def publishing_key(self) -> SigningKey:
-        """What publications are signed by."""
-        return SigningKey(self._read(PUBLISHING_FILE))
+    def signing_keys(self, signs: Signs) -> list[SigningKey]:
+        """The private keys that ever signed these, and those that shall, oldest first."""
+        names = [name for _, name in self._numbered(signs)]
+        return [SigningKey(self._read(name)) for name in names or [f"{signs.value}.key"]]
 
     def publishing_keys(self) -> tuple[VerifyingKey, ...]:
-        """The public publishing keys that ever were in force."""
+        """The public publishing keys to check publications by: all others follow from them."""
         return (VerifyingKey(self._read(PUBLISHING_PUBLIC_FILE)),)
 
     def record_id_secret(self) -> bytes:
@@ -67,12 +75,19 @@ class Keyring:
         return [OpeningKey(self._read(name)) for name in names]
 
     def public_keys(self, opening_key: OpeningKey) -> Keys:
-        """What kiosks are told: a sealing key, and the keys that sign for the centre."""
+        """What kiosks are told: a sealing key, and the newest that sign for the centre."""
         return Keys(
             sealing=opening_key.sealing_key,
-            receipt=self.receipt_key().verifying_key,
-            publishing=self.publishing_key().verifying_key,
+            receipt=self.signing_keys(Signs.RECEIPTS)[-1].verifying_key,
+            publishing=self.signing_keys(Signs.PUBLICATIONS)[-1].verifying_key,
         )
+
+    def add_signing_key(self, signs: Signs) -> SigningKey:
+        """Make one more key to sign these with; the file's name has its number."""
+        number = max((number for number, _ in self._numbered(signs)), default=0) + 1
+        private = generate_signing_key()
+        self._write(f"{signs.value}.key" if number == 1 else f"{signs.value}-{number}.key", private)
+        return SigningKey(private)
 
     def add_opening_key(self) -> OpeningKey:
         """Make one more sealing key; the file's name says its id."""
@@ -80,6 +95,12 @@ class Keyring:
         key = OpeningKey(private)
         self._write(f"sealing-{key.sealing_key.key_id.hex()}.key", private)
         return key
+
+    def _numbered(self, signs: Signs) -> list[tuple[int, str]]:
+        """The names of the key files for this purpose, each with its number before it."""
+        form = re.compile(rf"{signs.value}(?:-([0-9]{{1,9}}))?\.key")
+        found = (form.fullmatch(path.name) for path in self._folder.glob(f"{signs.value}*.key"))
+        return sorted((int(match[1] or 1), match[0]) for match in found if match)
 
     def _read(self, name: str) -> bytes:
         path = self._folder / name

@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sync_service.collector.accounts import Accounts
 from sync_service.collector.config import Centre
-from sync_service.collector.database import check_schema, open_engine
+from sync_service.collector.database import check_schema, open_engine, reading
 from sync_service.collector.error import OfficeError
 from sync_service.collector.insight.disclosure import Disclosure
-from sync_service.collector.keyring import Keyring
+from sync_service.collector.keyring import Keyring, Signs
 from sync_service.collector.publishing import Publisher
 from sync_service.collector.replies import Editor
+from sync_service.collector.rotation import receipt_key
 from sync_service.collector.stamping import Stamping
+from sync_service.contract.signing import SigningKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Office:
         """The centre's keys."""
         return Keyring(self.centre.keys)
 
+    async def receipt_key(self) -> SigningKey:
+        """What receipts and statements are signed by."""
+        async with reading(self.engine) as connection:
+            return await receipt_key(connection, self.keyring)
+
     @property
     def accounts(self) -> Accounts:
         """Who may sign in to the pages."""
@@ -50,7 +57,8 @@ class Office:
     @property
     def publisher(self) -> Publisher:
         """What signs publications."""
-        return Publisher(self.keyring.publishing_key(), self.keyring.publishing_keys())
+        signing_keys = self.keyring.signing_keys(Signs.PUBLICATIONS)
+        return Publisher(signing_keys, self.keyring.publishing_keys())
 
     @property
     def editor(self) -> Editor:

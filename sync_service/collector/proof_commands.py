@@ -65,7 +65,7 @@ async def statement(args: argparse.Namespace) -> str:
     if not isinstance(month, Month):
         raise OfficeError("a statement is of a month, such as 2026-10")
     async with open_office(args.folder) as office:
-        key = office.keyring.receipt_key()
+        key = await office.receipt_key()
         paper = await make_statement(office.engine, month, office.now, key)
     if args.into is None:
         return paper.rstrip()
@@ -97,7 +97,7 @@ async def redact(args: argparse.Namespace) -> str:
                 f"This would drop {what}, for ever, with all that was opened of it. Nothing is done"
                 " yet: add --yes."
             )
-        key = office.keyring.receipt_key()
+        key = await office.receipt_key()
         await redact_record(office.engine, target, args.reason, office.today, key)
         await forget_deleted(office.engine)
     return (

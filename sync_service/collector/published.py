@@ -1,6 +1,7 @@
 """Publications as they stand in the database, verified and held by their serial."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, select
@@ -34,13 +35,13 @@ class Published(Mapping[int, B]):
     """What the centre published of one kind, as far as it was loaded, by serial.
 
     A publication never changes, so one that is held is not read again; one that was not there is
-    looked for again at the next `load`. ``keys`` are the public publishing keys that ever were in
-    force.
+    looked for again at the next `load`. ``keys`` are public publishing keys to begin with; those
+    that came into force later are learned from the keys publications that hand over to them.
     """
 
     def __init__(self, body: type[B], keys: Sequence[VerifyingKey]) -> None:
         self._body = body
-        self._keys = tuple(keys)
+        self._keys = list(keys)
         self._held: dict[int, B] = {}
         self._published_at: dict[int, int] = {}
 
@@ -65,8 +66,8 @@ class Published(Mapping[int, B]):
         """Hold what is published under these serials; what is not there stays unknown.
 
         Raises:
-            SignatureError: a publication was signed by none of the keys. Give every publishing
-                key there was; if all are given, the database was altered.
+            SignatureError: a publication was signed by none of the keys that can be known: the
+                database was altered, or is another centre's.
             MalformedError: signed, but not of this version of the contract.
         """
         missing = sorted(set(serials) - self._held.keys())
@@ -87,18 +88,34 @@ class Published(Mapping[int, B]):
             .where(tables.publication.c.kind == kind.value, wanted)
             .order_by(tables.publication.c.serial)
         )
-        for serial, signed in found:
-            self._hold(f"{kind.value} {serial}", serial, signed)
-
-    def _hold(self, what: str, serial: int, signed: bytes) -> None:
-        for key in self._keys:
-            try:
-                publication = Publication.verify(signed, key)
-            except SignatureError:
-                continue
+        for serial, signed in found.all():
+            what = f"{kind.value} {serial}"
+            publication = self._verify(signed)
+            if publication is None:
+                await self._learn(connection)
+                publication = self._verify(signed)
+            if publication is None:
+                raise SignatureError(f"{what}: signed by none of the publishing keys known")
             if publication.serial != serial or not isinstance(publication.body, self._body):
                 raise SignatureError(f"{what}: another publication stands in its place")
             self._held[serial] = publication.body
             self._published_at[serial] = publication.published_at
-            return
-        raise SignatureError(f"{what}: signed by none of the publishing keys given")
+
+    async def _learn(self, connection: AsyncConnection) -> None:
+        """Know the publishing keys that known ones have handed over to."""
+        found = await connection.scalars(
+            select(tables.publication.c.signed)
+            .where(tables.publication.c.kind == PublicationKind.KEYS.value)
+            .order_by(tables.publication.c.serial)
+        )
+        for signed in found:
+            publication = self._verify(signed)
+            if publication is not None and isinstance(publication.body, Keys):
+                successor = publication.body.publishing
+                self._keys += [] if successor in self._keys else [successor]
+
+    def _verify(self, signed: bytes) -> Publication | None:
+        for key in reversed(self._keys):  # most was signed by the newest
+            with suppress(SignatureError):
+                return Publication.verify(signed, key)
+        return None

@@ -8,11 +8,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, insert, select, true
+from sqlalchemy import ColumnElement, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sync_service.collector import tables
-from sync_service.collector.error import OfficeError
+from sync_service.collector.error import KeyFileError, OfficeError
 from sync_service.collector.published import Published
 from sync_service.collector.tables import KioskStanding
 from sync_service.contract.publication import (
@@ -29,7 +29,7 @@ from sync_service.contract.questionnaire import (
     QuestionnaireError,
     check_successor,
 )
-from sync_service.contract.signing import SigningKey, VerifyingKey
+from sync_service.contract.signing import Context, Envelope, SigningKey, VerifyingKey
 from sync_service.contract.wire import MAX_PUBLICATION_LENGTH
 
 DEFAULT_QUESTIONNAIRES: Final = tuple(
@@ -52,16 +52,17 @@ class Edition:
 
 
 class Publisher:
-    """Signs what the centre says. ``publishing_keys`` are the public ones that ever were in force.
+    """Signs what the centre says, by that of its ``signing_keys`` which is in force.
 
-    Each method works in the caller's writing transaction. What is in force already is not
-    published again.
+    ``publishing_keys`` are the public ones to check publications by. Each method works in the
+    caller's writing transaction. What is in force already is not published again.
     """
 
-    def __init__(self, signing_key: SigningKey, publishing_keys: Sequence[VerifyingKey]) -> None:
-        self._signing_key = signing_key
+    def __init__(
+        self, signing_keys: Sequence[SigningKey], publishing_keys: Sequence[VerifyingKey]
+    ) -> None:
+        self._signing_keys = signing_keys
         self._publishing_keys = publishing_keys
-        self.verifying_key = signing_key.verifying_key
 
     async def questionnaire(
         self, connection: AsyncConnection, questionnaire: Questionnaire, now: int
@@ -101,8 +102,22 @@ class Publisher:
         return await self._publish(connection, replies, same, {"site": replies.site}, now)
 
     async def keys(self, connection: AsyncConnection, keys: Keys, now: int) -> Edition:
-        """Publish the centre's public keys in force."""
-        return await self._publish(connection, keys, true(), {}, now)
+        """Publish the centre's public keys in force.
+
+        A new publishing key is handed over to: its keys are signed by the one before it, then by
+        itself, so that a stamp can hold them; and all else is signed anew, so that a kiosk which
+        has taken the new one can take the rest.
+
+        Raises:
+            KeyFileError: the private half of the publishing key, in force or new, is not here.
+        """
+        before = await self.signing_key(connection)
+        key = self._private_half(keys.publishing)
+        edition = await self._publish(connection, keys, true(), {}, now)
+        if key is not before:
+            await self._sign_anew(connection, key)
+            edition = await _issue(connection, keys, {}, now, key)
+        return edition
 
     async def assignment(
         self, connection: AsyncConnection, assignment: Assignment, now: int
@@ -116,6 +131,43 @@ class Publisher:
         }
         return await self._publish(connection, assignment, same, columns, now)
 
+    async def signing_key(self, connection: AsyncConnection) -> SigningKey:
+        """The publishing key in force; before anything is published, the newest.
+
+        Raises:
+            KeyFileError: its private half is not here.
+        """
+        keys = await keys_in_force(connection, self._publishing_keys)
+        return self._signing_keys[-1] if keys is None else self._private_half(keys.publishing)
+
+    def _private_half(self, public: VerifyingKey) -> SigningKey:
+        for key in self._signing_keys:
+            if key.verifying_key == public:
+                return key
+        raise KeyFileError(
+            f"the publishing key in force ({public.public.hex()[:8]}…) is not here:"
+            " bring its file back from the newest backup of the keys"
+        )
+
+    async def _sign_anew(self, connection: AsyncConnection, key: SigningKey) -> None:
+        """Sign all that is published but keys by a key, under the same serials."""
+        publication = tables.publication.c
+        bodies: tuple[type[Body], ...] = (Assignment, Questionnaire, Replies)
+        for body in bodies:  # never sign what does not prove itself
+            await Published(body, self._publishing_keys).load_all(connection)
+        found = await connection.execute(
+            select(publication.kind, publication.serial, publication.signed).where(
+                publication.kind != PublicationKind.KEYS.value
+            )
+        )
+        for kind, serial, signed in found.all():
+            anew = key.sign(Context.PUBLICATION, Envelope.unpack(signed).payload)
+            await connection.execute(
+                update(tables.publication)
+                .where(publication.kind == kind, publication.serial == serial)
+                .values(signed=anew, digest=publication_digest(anew))
+            )
+
     async def _publish(
         self,
         connection: AsyncConnection,
@@ -125,32 +177,54 @@ class Publisher:
         now: int,
     ) -> Edition:
         """Publish a body in place of the newest of its kind that is ``same``."""
-        draft = Publication(0, now, body)
-        kind = draft.kind
-        in_force = await newest(connection, kind, same)
+        in_force = await newest(connection, Publication(0, now, body).kind, same)
         if in_force is not None:
             held = Published(type(body), self._publishing_keys)
             await held.load(connection, [in_force.serial])
             if held[in_force.serial] == body:
                 return in_force
-        publication = replace(draft, serial=await _next_serial(connection, kind))
-        signed = publication.sign(self._signing_key)
-        if len(signed) > MAX_PUBLICATION_LENGTH:
-            raise OfficeError(
-                f"a publication has at most {MAX_PUBLICATION_LENGTH} bytes,"
-                f" and this would have {len(signed)}: shorten its texts"
-            )
-        await connection.execute(
-            insert(tables.publication).values(
-                kind=kind.value,
-                serial=publication.serial,
-                digest=publication_digest(signed),
-                signed=signed,
-                published_at=now,
-                **columns,
-            )
+        return await _issue(connection, body, columns, now, await self.signing_key(connection))
+
+
+async def keys_in_force(
+    connection: AsyncConnection, publishing_keys: Sequence[VerifyingKey]
+) -> Keys | None:
+    """The keys that were published last; None before the first."""
+    edition = await newest(connection, PublicationKind.KEYS, true())
+    if edition is None:
+        return None
+    published = Published(Keys, publishing_keys)
+    await published.load(connection, [edition.serial])
+    return published[edition.serial]
+
+
+async def _issue(
+    connection: AsyncConnection,
+    body: Body,
+    columns: Mapping[str, object],
+    now: int,
+    key: SigningKey,
+) -> Edition:
+    """Publish a body under the next serial, signed by a key."""
+    draft = Publication(0, now, body)
+    publication = replace(draft, serial=await _next_serial(connection, draft.kind))
+    signed = publication.sign(key)
+    if len(signed) > MAX_PUBLICATION_LENGTH:
+        raise OfficeError(
+            f"a publication has at most {MAX_PUBLICATION_LENGTH} bytes,"
+            f" and this would have {len(signed)}: shorten its texts"
         )
-        return Edition(kind, publication.serial, signed, is_new=True)
+    await connection.execute(
+        insert(tables.publication).values(
+            kind=draft.kind.value,
+            serial=publication.serial,
+            digest=publication_digest(signed),
+            signed=signed,
+            published_at=now,
+            **columns,
+        )
+    )
+    return Edition(draft.kind, publication.serial, signed, is_new=True)
 
 
 async def _next_serial(connection: AsyncConnection, kind: PublicationKind) -> int:

@@ -21,6 +21,7 @@ from sync_service.collector.app import Collector
 from sync_service.collector.authority import Authority
 from sync_service.collector.config import Centre
 from sync_service.collector.connections import Server, allow_files, listen
+from sync_service.collector.database import reading
 from sync_service.collector.enrolment import Enrolments
 from sync_service.collector.error import KeyFileError
 from sync_service.collector.fleet import Fleet
@@ -33,6 +34,7 @@ from sync_service.collector.published import Published
 from sync_service.collector.pull.instalments import keep_closing
 from sync_service.collector.pull.routes import Pull
 from sync_service.collector.retention import Retention, keep_enforcing
+from sync_service.collector.rotation import receipt_key
 from sync_service.contract.publication import Keys
 
 OPENER_PAUSE_S: Final = 5.0
@@ -67,12 +69,13 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
     """
     settings = centre.settings
     keyring = Keyring(centre.keys)
-    receipt_key = keyring.receipt_key()
+    async with reading(engine) as connection:
+        signing_key = await receipt_key(connection, keyring)
     collector = Collector(
         engine=engine,
-        intake=Intake(engine, receipt_key, Published(Keys, keyring.publishing_keys())),
-        fleet=Fleet(engine, receipt_key),
-        enrolments=Enrolments(engine, receipt_key),
+        intake=Intake(engine, signing_key, Published(Keys, keyring.publishing_keys())),
+        fleet=Fleet(engine, signing_key),
+        enrolments=Enrolments(engine, signing_key),
         pages=Pages(
             disclosure=Disclosure(engine, keyring.publishing_keys()),
             accounts=Accounts(engine, PasswordHasher()),
@@ -82,7 +85,7 @@ async def serve(centre: Centre, engine: AsyncEngine, stop: asyncio.Event) -> Non
         pull=Pull(engine, keyring.publishing_keys()).routes(),
         behind_proxy=not settings.tls,
     )
-    retention = Retention(engine, keyring.publishing_keys(), receipt_key, settings.sealed_months)
+    retention = Retention(engine, keyring.publishing_keys(), signing_key, settings.sealed_months)
     context = _tls_context(centre) if settings.tls else None
     allow_files()
     listening = listen(settings.host, settings.port)

@@ -70,7 +70,7 @@ class Stamping:
                 collector=self.address,
                 stamp_id=stamp_id,
                 enrolment_code=code,
-                publishing_key=self.publisher.verifying_key,
+                publishing_key=(await self.publisher.signing_key(connection)).verifying_key,
                 authority=self.authority,
                 keys=_signed(keys, "keys"),
                 assignment=assigned.signed,

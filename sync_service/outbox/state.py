@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, text
 
-from sync_service.contract.error import ContractError, StaleError
+from sync_service.contract.error import ContractError, SignatureError, StaleError
 from sync_service.contract.publication import (
     Assignment,
     Keys,
@@ -23,7 +23,7 @@ from sync_service.contract.publication import (
     parse_key,
 )
 from sync_service.contract.questionnaire import Questionnaire
-from sync_service.contract.signing import VerifyingKey
+from sync_service.contract.signing import Context, Envelope, VerifyingKey
 from sync_service.contract.stamp import Stamp, StampError
 from sync_service.outbox.database import OutboxError, reading, writing
 
@@ -98,7 +98,7 @@ class State:
                     " stamp the kiosk anew, or give it an empty store"
                 )
             moved = stamp.stamp_id != _fact(connection, "stamp_id")
-            begun = _Shelf(keys=shelf.keys) if moved else shelf
+            begun = _Shelf(keys=shelf.keys, superseded=shelf.superseded) if moved else shelf
             for signed in (stamp.keys, stamp.assignment, stamp.questionnaire):
                 # What was published since the stamp was made stays.
                 with suppress(StaleError, ForeignPublicationError):
@@ -131,6 +131,29 @@ class State:
         """The publications in force."""
         with reading(self._engine) as connection:
             return _Shelf.load(connection).in_force()
+
+    def believe(self, envelope: Envelope, context: Context) -> bytes:
+        """The payload of what a receipt key of the centre signed: see `_Shelf.superseded`.
+
+        Raises:
+            SignatureError: signed by none that is believed.
+        """
+        with reading(self._engine) as connection:
+            believed = _Shelf.load(connection).believed()
+        for keys in believed:
+            with suppress(SignatureError):
+                payload = _receipt_key(keys).verify(envelope, context)
+                if keys is not believed[-1]:
+                    self._forget_before(keys.publication.serial)
+                return payload
+        raise SignatureError(f"not signed by the key of this {context.name.lower()}")
+
+    def _forget_before(self, serial: int) -> None:
+        """Believe no receipt key any more that was replaced by the keys of this serial."""
+        with writing(self._engine) as connection:
+            shelf = _Shelf.load(connection)
+            kept = (keys for keys in shelf.superseded if keys.publication.serial >= serial)
+            replace(shelf, superseded=tuple(kept)).save(connection)
 
     def serials(self) -> dict[PublicationKind, int]:
         """The serial held of each kind, for the newest assignment: what the collector is told.
@@ -227,6 +250,10 @@ class _Shelf:
     A serial rises within what it replaces: the assignments of a stamp, the versions of one
     questionnaire, the replies of one site. While the newest ``assignment`` waits for its
     questionnaire, the one ``before`` it is kept too, and in force.
+
+    The collector may go on signing by an older receipt key for a while after a newer one was
+    published. So keys that were ``superseded`` stay, newest first, and their receipt keys are
+    believed, until something has come that newer ones signed.
     """
 
     keys: _Taken | None = None
@@ -234,6 +261,7 @@ class _Shelf:
     before: _Taken | None = None
     questionnaire: _Taken | None = None
     replies: _Taken | None = None
+    superseded: tuple[_Taken, ...] = ()
 
     @classmethod
     def load(cls, connection: Connection) -> Self:
@@ -242,8 +270,12 @@ class _Shelf:
             taken = _Taken.verify(row.signed, parse_key(row.signed_by))
             if row.kind == PublicationKind.ASSIGNMENT:
                 shelf = replace(shelf, before=shelf.assignment, assignment=taken)
+            elif row.kind == PublicationKind.KEYS:
+                shelf = replace(shelf, keys=taken, superseded=shelf.believed())
+            elif row.kind == PublicationKind.QUESTIONNAIRE:
+                shelf = replace(shelf, questionnaire=taken)
             else:
-                shelf = replace(shelf, **{row.kind: taken})
+                shelf = replace(shelf, replies=taken)
         return shelf
 
     def save(self, connection: Connection) -> None:
@@ -266,8 +298,12 @@ class _Shelf:
         _set_fact(connection, "revision", (_fact(connection, "revision") or 0) + 1)
 
     def __iter__(self) -> Iterator[_Taken]:
-        everything = (self.keys, self.assignment, self.before, self.questionnaire, self.replies)
-        return (taken for taken in everything if taken is not None)
+        rest = (self.assignment, self.before, self.questionnaire, self.replies)
+        return (taken for taken in (*self.believed(), *rest) if taken is not None)
+
+    def believed(self) -> tuple[_Taken, ...]:
+        """The keys whose receipt keys are believed, newest first."""
+        return () if self.keys is None else (self.keys, *self.superseded)
 
     @property
     def publishing_key(self) -> VerifyingKey:
@@ -281,7 +317,7 @@ class _Shelf:
         """The shelf with a publication put in its place."""
         match taken.publication.body:
             case Keys():
-                return replace(self, keys=taken.instead_of(self.keys))
+                return replace(self, keys=taken.instead_of(self.keys), superseded=self.believed())
             case Assignment() as assigned:
                 if assigned.stamp_id != stamp_id:
                     raise ForeignPublicationError("the assignment is meant for another kiosk")
@@ -341,6 +377,11 @@ class _Shelf:
             case _Taken(publication=Publication(body=Replies(site=assigned.site))):
                 return self.replies
         return None
+
+
+def _receipt_key(keys: _Taken) -> VerifyingKey:
+    assert isinstance(keys.publication.body, Keys)
+    return keys.publication.body.receipt
 
 
 def _assigned(assignment: _Taken | None) -> Assignment:

@@ -404,20 +404,20 @@ class Centre:
 class Caller:
     """A kiosk as far as the wire is concerned: a stamp, a signing key and a clock."""
 
-    def __init__(self, stamp, receipt_key, signing_key, closing):
+    def __init__(self, stamp, believe, signing_key, closing):
         self.stamp = stamp
         self.now = NOON
         self.synced = True
         self.clock = Clock(lambda: self.now, lambda: self.synced)
         self.signing_key = signing_key
         self.kiosk_id = signing_key.verifying_key.kiosk_id
-        self._receipt_key = receipt_key
+        self._believe = believe
         self._closing = closing
 
     def collector(self, **changes):
         settings = {
             "signing_key": self.signing_key,
-            "receipt_key": self._receipt_key,
+            "believe": self._believe,
             "clock_synced": self.clock.synced,
             "software": "regard/test",
             "timeout_s": 10,
@@ -444,10 +444,7 @@ class Kiosk(Caller):
         self.state.begin(stamp)
         self.identity = Identity.open(folder / "identity", self.store_key)
 
-        def receipt_key():
-            return self.state.publications().keys.body.receipt
-
-        super().__init__(stamp, receipt_key, self.identity.signing_key, closing)
+        super().__init__(stamp, self.state.believe, self.identity.signing_key, closing)
 
     def leave(self):
         """Close the store for good; its path."""
@@ -585,7 +582,7 @@ def caller_of(closing, centre, authority):
     def caller_of(collector):
         return Caller(
             centre.stamp(collector.address, authority.pem),
-            lambda: centre.receipt.verifying_key,
+            centre.receipt.verifying_key.verify,
             SigningKey(bytes([4] * 32)),
             closing,
         )

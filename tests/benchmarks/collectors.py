@@ -21,7 +21,7 @@ from sync_service.collector.config import SETTINGS_FILE, Centre, CollectorSettin
 from sync_service.collector.database import migrate, open_engine, reading, writing
 from sync_service.collector.enrolment import Enrolments
 from sync_service.collector.founding import found
-from sync_service.collector.keyring import Keyring
+from sync_service.collector.keyring import Keyring, Signs
 from sync_service.collector.publishing import Publisher
 from sync_service.collector.stamping import Stamping
 from sync_service.contract.publication import Stands
@@ -66,10 +66,11 @@ async def enrol(centre: Centre, number: int) -> list[bytes]:
     """The private keys of that many kiosks, each stamped and enrolled."""
     keyring = Keyring(centre.keys)
     engine = open_engine(centre.database_url)
-    publisher = Publisher(keyring.publishing_key(), keyring.publishing_keys())
+    publisher = Publisher(keyring.signing_keys(Signs.PUBLICATIONS), keyring.publishing_keys())
     authority = centre.authority.read_bytes()
     stamping = Stamping(engine, publisher, centre.settings.address, authority)
-    enrolments = Enrolments(engine, keyring.receipt_key())
+    [receipt_key] = keyring.signing_keys(Signs.RECEIPTS)
+    enrolments = Enrolments(engine, receipt_key)
     privates = []
     for each in range(number):
         folder = centre.folder / f"stamp-{each}"
@@ -81,7 +82,7 @@ async def enrol(centre: Centre, number: int) -> list[bytes]:
         )
         signed = key.sign(Context.ENROLMENT, asked.encode())
         replied = await enrolments.enrol(signed, int(time.time()))
-        payload = keyring.receipt_key().verifying_key.verify(
+        payload = receipt_key.verifying_key.verify(
             Envelope.unpack(replied), Context.ENROLMENT_REPLY
         )
         assert EnrolmentReply.decode(payload).standing is Standing.ENROLLED

@@ -30,7 +30,7 @@ from sqlalchemy import func, select
 from sync_service.collector import tables
 from sync_service.collector.config import Centre
 from sync_service.collector.database import open_engine, reading
-from sync_service.collector.keyring import Keyring
+from sync_service.collector.keyring import Keyring, Signs
 from sync_service.collector.opening import Opener
 from sync_service.collector.tables import Opening
 from sync_service.contract.chain import first_link
@@ -125,7 +125,7 @@ class Kiosks:
     def __init__(self, centre: Centre, port: int, rounds: Sequence[Round]) -> None:
         self._port = port
         self._rounds = iter(rounds)
-        self._receipt_key = Keyring(centre.keys).receipt_key().verifying_key
+        self._receipt_key = Keyring(centre.keys).signing_keys(Signs.RECEIPTS)[0].verifying_key
         self._replied: list[tuple[SignedBatch, bytes]] = []
 
     def deliver(self) -> None:

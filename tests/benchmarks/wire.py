@@ -104,7 +104,7 @@ def main() -> None:
                 f"https://localhost:{relay.port}",
                 stamp.authority,
                 signing_key=key,
-                receipt_key=lambda: keys.receipt,
+                believe=keys.receipt.verify,
                 clock_synced=lambda: True,
                 software=SOFTWARE,
                 timeout_s=30,

@@ -1,13 +1,17 @@
 """A whole collector in a folder of its own, and kiosks that speak to it."""
 
 import asyncio
+import csv
 import shutil
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from centre import centre_at, furnish
 from grounds import PostgreSQL, SQLite
+from machine import Machine
 from postgresql import Cluster
 from sqlalchemy import select
 
@@ -20,10 +24,13 @@ from sync_service.collector.enrolment import Enrolments
 from sync_service.collector.error import ProblemError
 from sync_service.collector.fleet import Fleet
 from sync_service.collector.founding import found
+from sync_service.collector.insight.export import export
 from sync_service.collector.intake import Intake
-from sync_service.collector.keyring import Keyring
+from sync_service.collector.keyring import Keyring, Signs
+from sync_service.collector.opening import Opener
 from sync_service.collector.published import Published
 from sync_service.collector.publishing import Publisher
+from sync_service.collector.rotation import Rotated, receipt_key, rotate
 from sync_service.collector.stamping import Stamping
 from sync_service.contract.chain import Head, digest, first_link, link
 from sync_service.contract.publication import Keys, Publication, Stands
@@ -157,27 +164,47 @@ class Rig:
         self.centre = Centre.read(folder)
         self.keyring = Keyring(self.centre.keys)
         self.engine = open_engine(self.centre.database_url)
-        self.publisher = Publisher(self.keyring.publishing_key(), self.keyring.publishing_keys())
+        self.restart()
+        self.stamps = 0
+
+    def restart(self):
+        """Begin anew with the keys that are there."""
+        self.publisher = Publisher(
+            self.keyring.signing_keys(Signs.PUBLICATIONS), self.keyring.publishing_keys()
+        )
         self.stamping = Stamping(
             self.engine,
             self.publisher,
             self.centre.settings.address,
             self.centre.authority.read_bytes(),
         )
+        self.receipt_key = self.run(self._receipt_key())
         self.collector = self.collector_on(self.engine)
-        self.stamps = 0
 
     def collector_on(self, engine, **changes):
-        receipt_key = self.keyring.receipt_key()
         published = Published(Keys, self.keyring.publishing_keys())
         collector = Collector(
             engine=engine,
-            intake=Intake(engine, receipt_key, published),
-            fleet=Fleet(engine, receipt_key),
-            enrolments=Enrolments(engine, receipt_key),
+            intake=Intake(engine, self.receipt_key, published),
+            fleet=Fleet(engine, self.receipt_key),
+            enrolments=Enrolments(engine, self.receipt_key),
             clock=lambda: NOW,
         )
         return replace(collector, **changes)
+
+    async def _receipt_key(self):
+        async with reading(self.engine) as connection:
+            return await receipt_key(connection, self.keyring)
+
+    def rotate(self, *rotated, now=NOW):
+        """Let new keys come into force, one after the other."""
+
+        async def rotate_all():
+            for each in rotated:
+                async with writing(self.engine) as connection:
+                    await rotate(connection, self.keyring, Rotated(each), now)
+
+        self.run(rotate_all())
 
     def stamp(self, site="central", name=None):
         self.stamps += 1
@@ -193,7 +220,7 @@ class Rig:
 
     def believe(self, signed, context):
         """The payload of a reply, if the receipt key signed it."""
-        return self.keyring.receipt_key().verifying_key.verify(Envelope.unpack(signed), context)
+        return self.receipt_key.verifying_key.verify(Envelope.unpack(signed), context)
 
     def enrol(self, body, now=NOW):
         signed = self.run(self.collector.enrolments.enrol(body, now))
@@ -421,3 +448,32 @@ def written(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def machine(rig, tmp_path, clock):
+    folder = tmp_path / "card"
+    folder.mkdir()
+    machine = Machine(rig, folder, clock)
+    yield machine
+    machine.shut_down()
+
+
+@pytest.fixture
+def exported(rig, tmp_path, clock):
+    """Opens what waits and exports it; gives the number of responses of each site."""
+
+    def exported():
+        keyring = rig.keyring
+        keys = keyring.publishing_keys()
+        opener = Opener(rig.engine, keyring.opening_keys(), keys, keyring.record_id_secret())
+        rig.run(opener.open_waiting())
+        at = datetime.fromtimestamp(clock + 86_400, UTC)
+        folder = tmp_path / "export"
+        rig.run(export(rig.engine, folder, keys, at=at))
+        with (folder / "responses.csv").open(encoding="utf-8", newline="") as file:
+            rows = [*csv.DictReader(file)]
+        assert len({row["response_id"] for row in rows}) == len(rows)
+        return Counter(row["site"] for row in rows)
+
+    return exported

@@ -167,9 +167,20 @@ def test_what_is_published_is_said_by_kind_and_serial(rig, says, refuses, tmp_pa
     path.write_text("", encoding="utf-8")
     assert "languages: missing" in refuses("questionnaire", "check", path)
 
-    said = says("publish", "keys", *here)
-    assert "Published: keys, serial 2." in said
+
+def test_each_kind_of_key_is_rotated_by_command(rig, says):
+    here = ("--folder", rig.centre.folder)
+    assert "sealing key is published, as keys, serial 2." in says(
+        "keys", "rotate", "sealing", *here
+    )
     assert len(rig.keyring.opening_keys()) == 2
+    assert "receipt key is published, as keys, serial 3." in says(
+        "keys", "rotate", "receipt", *here
+    )
+    assert (rig.centre.keys / "receipt-2.key").stat().st_mode & 0o777 == 0o600
+    said = says("keys", "rotate", "publishing", *here)
+    assert "publishing key is published, as keys, serial 5." in said
+    assert (rig.centre.keys / "publishing-2.key").exists()
 
 
 def test_what_an_organisation_tells_is_changed_by_command(rig, says, refuses):
@@ -254,7 +265,7 @@ def test_a_command_without_a_collector_says_where_it_looked(refuses, tmp_path):
 def test_a_missing_key_is_named(rig, refuses):
     (rig.centre.keys / "publishing.key").unlink()
 
-    said = refuses("publish", "keys", "--folder", rig.centre.folder)
+    said = refuses("keys", "rotate", "sealing", "--folder", rig.centre.folder)
 
     assert "publishing.key: can't be read" in said
 
@@ -299,7 +310,7 @@ def test_a_proxy_needs_its_authority(refuses, tmp_path):
         *(("kiosk", "list"), ("kiosk", "approve"), ("kiosk", "revoke"), ("kiosk", "move")),
         *(("kiosk", "ask-again"), ("code", "withdraw"), ("questionnaire", "check")),
         *(("replies", "check"), ("organisation", "change")),
-        *(("publish", "questionnaire"), ("publish", "replies"), ("publish", "keys")),
+        *(("publish", "questionnaire"), ("publish", "replies"), ("keys", "rotate")),
     ],
 )
 def test_every_command_explains_itself(capsys, argv):

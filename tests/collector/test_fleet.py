@@ -50,7 +50,7 @@ def test_what_a_kiosk_says_of_itself_is_noted(rig):
     assert (log.said_settled_seq, log.said_oldest_held_seq) == (5, 2)
 
 
-def test_a_held_and_a_revoked_kiosk_hear_their_standing_and_nothing_else(rig):
+def test_a_held_and_a_revoked_kiosk_hear_their_standing_and_the_keys_and_nothing_else(rig):
     kiosk = rig.kiosk().record(2)
     other = kiosk.clone()
     other.key = SigningKey(bytes(32))
@@ -62,7 +62,8 @@ def test_a_held_and_a_revoked_kiosk_hear_their_standing_and_nothing_else(rig):
         reply = rig.hear(each.signed_status())
 
         assert reply.standing == standing
-        assert (reply.log_head, reply.wanted, reply.offers) == (None, [], [])
+        assert (reply.log_head, reply.wanted) == (None, [])
+        assert [offer.kind for offer in reply.offers] == ["keys"]
     assert rig.read(select(tables.log)) == []
 
 

@@ -14,7 +14,7 @@ from sync_service.collector.authority import Authority
 from sync_service.collector.config import Centre, CollectorSettings, host_of
 from sync_service.collector.error import KeyFileError, OfficeError
 from sync_service.collector.founding import found
-from sync_service.collector.keyring import Keyring
+from sync_service.collector.keyring import Keyring, Signs
 from sync_service.contract.sealing import OpeningKey
 from sync_service.settings import SettingsError
 
@@ -136,7 +136,8 @@ def test_an_authority_that_is_none_is_refused(founded, tmp_path):
 def test_keys_are_read_as_they_were_made(copy):
     keyring = Keyring(copy / "keys")
 
-    assert keyring.publishing_keys() == (keyring.publishing_key().verifying_key,)
+    [publishing_key] = keyring.signing_keys(Signs.PUBLICATIONS)
+    assert keyring.publishing_keys() == (publishing_key.verifying_key,)
     assert len(keyring.record_id_secret()) == 32
     [key] = keyring.opening_keys()
     assert list((copy / "keys").glob(f"sealing-{key.sealing_key.key_id.hex()}.key"))
@@ -156,11 +157,11 @@ def test_a_missing_or_damaged_key_is_named(copy):
     keyring = Keyring(copy / "keys")
     (copy / "keys/receipt.key").unlink()
     with pytest.raises(KeyFileError, match=r"keys/receipt\.key: can't be read"):
-        keyring.receipt_key()
+        keyring.signing_keys(Signs.RECEIPTS)
     for damaged in ("", "ab" * 31, "no hex", "ŵ"):
         (copy / "keys/publishing.key").write_text(damaged, encoding="utf-8")
         with pytest.raises(KeyFileError, match=r"keys/publishing\.key: damaged"):
-            keyring.publishing_key()
+            keyring.signing_keys(Signs.PUBLICATIONS)
     [sealing] = (copy / "keys").glob("sealing-*.key")
     sealing.unlink()
     with pytest.raises(KeyFileError, match="there is no sealing key"):

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sync_service.collector import tables
 from sync_service.collector.enrolment import revoke
 from sync_service.collector.error import OfficeError
+from sync_service.collector.keyring import Signs
 from sync_service.collector.publishing import (
     DEFAULT_QUESTIONNAIRES,
     MAX_LOST,
@@ -108,8 +109,8 @@ def test_the_keys_in_force_are_published_from_the_beginning(rig):
     [opening_key] = rig.keyring.opening_keys()
     assert keys == Keys(
         opening_key.sealing_key,
-        rig.keyring.receipt_key().verifying_key,
-        rig.keyring.publishing_key().verifying_key,
+        rig.keyring.signing_keys(Signs.RECEIPTS)[0].verifying_key,
+        rig.keyring.signing_keys(Signs.PUBLICATIONS)[0].verifying_key,
     )
 
 

@@ -71,7 +71,7 @@ class FieldKiosk:
             f"https://localhost:{port}",
             self._stamp.authority,
             signing_key=self._identity.signing_key,
-            receipt_key=lambda: self._state.publications().keys.body.receipt,
+            believe=self._state.believe,
             clock_synced=clock.synced,
             software="regard/test",
             timeout_s=30,

@@ -247,7 +247,7 @@ class Kept:
 
     def __init__(self, rig):
         self.rig = rig
-        self.key = rig.keyring.receipt_key()
+        self.key = rig.receipt_key
 
     def enforce(self, at, sealed_months=1):
         keys = self.rig.keyring.publishing_keys()

@@ -17,7 +17,7 @@ def look(rig):
 
 
 def findings(rig, kiosk):
-    verification = Verification(rig.engine, [rig.keyring.receipt_key().verifying_key])
+    verification = Verification(rig.engine, [rig.receipt_key.verifying_key])
 
     async def look():
         return [each async for each in verification.look_at(kiosk.log_id)]

@@ -127,7 +127,7 @@ def test_programs_get_lines_of_json(rig, run, kiosks):
 
 def test_a_statement_is_made_and_compared_later(rig, run, kiosks, tmp_path):
     path = tmp_path / "2026-03.json"
-    key = rig.keyring.receipt_key().verifying_key.public.hex()
+    key = rig.receipt_key.verifying_key.public.hex()
 
     status, said = run("statement", "2026-03", path)
 
@@ -280,7 +280,7 @@ def test_for_how_long_things_are_kept_is_shown(rig, run, kiosks):
     settings.write_text(text.replace("sealed_months = 0", "sealed_months = 1"))
     run("open")  # what the other one recorded says that it stands in the first one's place
     keys = rig.keyring.publishing_keys()
-    retention = Retention(rig.engine, keys, rig.keyring.receipt_key(), sealed_months=1)
+    retention = Retention(rig.engine, keys, rig.receipt_key, sealed_months=1)
     rig.run(retention.enforce(datetime(2026, 4, 20, tzinfo=UTC)))
 
     said = run("retention")[1].splitlines()

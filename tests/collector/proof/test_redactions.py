@@ -233,7 +233,7 @@ def test_a_row_that_was_handed_out_is_taken_back_and_its_id_is_told(centre):
 
 @pytest.fixture
 def key(rig):
-    return rig.keyring.receipt_key()
+    return rig.receipt_key
 
 
 def test_a_redacted_record_shows_as_redacted(rig, key, look, sees):

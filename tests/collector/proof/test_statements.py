@@ -28,7 +28,7 @@ class Clerk:
     def __init__(self, rig, folder):
         self.rig = rig
         self.path = folder / "statement.json"
-        self.key = rig.keyring.receipt_key()
+        self.key = rig.receipt_key
 
     def make(self, month=3, now=APRIL):
         making = make_statement(self.rig.engine, Month(2026, month), now, self.key)
