@@ -824,7 +824,11 @@ def test_the_sizes_of_sealed_records_are_those_of_the_code():
 
 def test_the_stamp_has_the_files_and_keys_that_the_page_names():
     assert tuple(unquoted(row["file"]) for row in table("file", "what")) == stamp.FILES
-    settings = tomllib.loads(bytes.fromhex(GOLDEN["stamp"]["stamp.toml"]).decode())
+    golden = stamp.Stamp.from_files(
+        {name: bytes.fromhex(content) for name, content in GOLDEN["stamp"].items()}
+    )
+    files = replace(golden, panel="7-800x480").to_files()
+    settings = tomllib.loads(files["stamp.toml"].decode())
     rows = table("key of `stamp.toml`", "value")
     assert {unquoted(row["key of `stamp.toml`"]) for row in rows} == settings.keys()
 
