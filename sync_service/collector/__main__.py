@@ -46,6 +46,8 @@ Then, with --folder /srv/regard each time, or from within that folder:
 Each command explains itself: regard-collector site add --help
 """
 
+_SPLIT: Final = "split the sealing key over three recovery sheets, of which any two give it back"
+
 Run = Callable[[argparse.Namespace], Awaitable[str | int | None]]
 Group = Any  # argparse gives its groups of subcommands no public type
 
@@ -183,6 +185,7 @@ def _add_running(group: Group) -> None:
         help="an empty PostgreSQL database, as in postgresql+asyncpg://regard@/regard; without it,"
         " a file in the folder",
     )
+    init.add_argument("--split", action="store_true", help=_SPLIT)
     _command(
         group,
         "serve",
@@ -489,6 +492,25 @@ def _add_keys(group: Group) -> None:
         help="sealing: what kiosks seal to; receipt: what the collector signs its replies with;"
         " publishing: what publications are signed with",
     )
+    sheet = _command(
+        keys,
+        "sheet",
+        key_commands.write_sheet,
+        "write the recovery sheet of the sealing key in force, to be printed",
+        "Write the sealing key in force as words, to be printed and kept in a safe: its file can be"
+        " made again from them. They are read back and proven before the command ends.",
+    )
+    sheet.add_argument("into", type=Path, metavar="INTO", help="a new or empty folder")
+    sheet.add_argument("--split", action="store_true", help=_SPLIT)
+    recover = _command(
+        keys,
+        "recover",
+        key_commands.recover_key,
+        "make the file of a sealing key from its recovery sheets",
+        "Make the file of a sealing key from its recovery sheet, or from two of the three if it was"
+        " split, typed into files. Where the key is here already, this proves the paper.",
+    )
+    recover.add_argument("sheet", type=Path, nargs="+", metavar="SHEET", help="a sheet as a file")
 
 
 def _add_proof(group: Group) -> None:

@@ -52,13 +52,17 @@ async def init(args: argparse.Namespace) -> str:
             tls=not args.behind_proxy,
             database=args.database,
         )
-        centre = await found(args.folder, settings, int(time.time()), args.authority)
+        centre = await found(
+            args.folder, settings, int(time.time()), args.authority, split=args.split
+        )
     except ValueError as error:
         raise OfficeError(str(error)) from None
     return (
         f"The collector is in {centre.folder}.\n"
         f"Copy {centre.keys} to a safe place now: without the sealing key in it, what kiosks send"
         " can never be read.\n"
+        f"Print what is in {centre.sheets}, then delete that folder: the words give the sealing key"
+        " back. They were read back from the disk, and do.\n"
         f"Then: regard-collector serve --folder {args.folder}"
     )
 

@@ -138,6 +138,11 @@ class Centre:
         return url
 
     @property
+    def sheets(self) -> Path:
+        """The folder of the recovery sheets, until they are printed."""
+        return self.folder / "recovery-sheets"
+
+    @property
     def keys(self) -> Path:
         """The folder of the centre's keys."""
         return self.folder / self.settings.keys

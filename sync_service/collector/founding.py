@@ -19,12 +19,20 @@ from sync_service.collector.publishing import (
     Publisher,
     read_questionnaire,
 )
+from sync_service.collector.recovery import write_sheets
 
 
 async def found(
-    folder: Path, settings: CollectorSettings, now: int, authority: Path | None = None
+    folder: Path,
+    settings: CollectorSettings,
+    now: int,
+    authority: Path | None = None,
+    *,
+    split: bool = False,
 ) -> Centre:
     """Make a collector's folder: settings, keys, certificates, database, first publications.
+
+    The sealing key's recovery sheets, one or, ``split``, three, are made and proven too.
 
     ``authority`` is the PEM file to pin where a proxy ends TLS, and is copied in; without it, an
     authority is made. All is built beside the folder and moved into its place when it is whole; a
@@ -52,7 +60,10 @@ async def found(
     except OSError as error:
         raise OfficeError(f"{folder}: can't be made: {error.strerror}") from None
     try:
-        await _build(Centre(unfinished, settings), now, authority)
+        built = Centre(unfinished, settings)
+        await _build(built, now, authority)
+        [opening_key] = Keyring(built.keys).opening_keys()
+        write_sheets(built.sheets, opening_key, split=split)
         os.sync()
         unfinished.rename(folder)
     except OSError as error:

@@ -4,13 +4,19 @@ import argparse
 from collections.abc import Mapping
 from typing import Final
 
-from sync_service.collector.database import writing
+from sync_service.collector.config import Centre
+from sync_service.collector.database import reading, writing
+from sync_service.collector.error import OfficeError
+from sync_service.collector.keyring import Keyring
 from sync_service.collector.office import open_office
+from sync_service.collector.publishing import keys_in_force
+from sync_service.collector.recovery import read_sheets, write_sheets
 from sync_service.collector.rotation import Rotated, rotate
 
 _THEN: Final[Mapping[Rotated, str]] = {
-    Rotated.SEALING: "Start `serve`, or `open --follow`, anew, so that it reads the new key. Keep"
-    " the old one: what was sealed to it is opened by it.",
+    Rotated.SEALING: "Write its recovery sheet: regard-collector keys sheet INTO. Start `serve`, or"
+    " `open --follow`, anew, so that it reads the new key. Keep the old one: what was sealed to it"
+    " is opened by it.",
     Rotated.RECEIPT: "Start `serve` anew, so that it signs with the new key. Until then kiosks"
     " believe the old one too.",
     Rotated.PUBLISHING: "Keep the old one until every kiosk has been in contact.",
@@ -27,4 +33,36 @@ async def rotate_key(args: argparse.Namespace) -> str:
         " Kiosks take it at their next contact.\n"
         f"Copy {office.centre.keys} to a safe place now.\n"
         f"{_THEN[rotated]}"
+    )
+
+
+async def write_sheet(args: argparse.Namespace) -> str:
+    """Write the recovery sheets of the sealing key in force."""
+    async with open_office(args.folder) as office:
+        keyring = office.keyring
+        async with reading(office.engine) as connection:
+            keys = await keys_in_force(connection, keyring.publishing_keys())
+        for key in keyring.opening_keys():
+            if keys is not None and key.sealing_key == keys.sealing:
+                paths = write_sheets(args.into, key, split=args.split)
+                break
+        else:
+            raise OfficeError("the private half of the sealing key in force is not here")
+    return (
+        f"Print, then delete: {', '.join(map(str, paths))}.\n"
+        "The words were read back from the disk, and give the key. To prove the paper, type it into"
+        " a file, and: regard-collector keys recover"
+    )
+
+
+async def recover_key(args: argparse.Namespace) -> str:
+    """Make the file of a sealing key from its recovery sheets."""
+    key = read_sheets(args.sheet)
+    path = Keyring(Centre.read(args.folder).keys).keep_opening_key(key)
+    key_id = key.sealing_key.key_id.hex()
+    if path is None:
+        return f"The words are right: they give the sealing key {key_id}, which is here already."
+    return (
+        f"The sealing key {key_id} is back, in {path}.\n"
+        "Start `serve`, or `open --follow`, anew: what was sealed to it is opened then."
     )

@@ -91,10 +91,19 @@ class Keyring:
 
     def add_opening_key(self) -> OpeningKey:
         """Make one more sealing key; the file's name says its id."""
-        private = generate_opening_key()
-        key = OpeningKey(private)
-        self._write(f"sealing-{key.sealing_key.key_id.hex()}.key", private)
+        key = OpeningKey(generate_opening_key())
+        self.keep_opening_key(key)
         return key
+
+    def keep_opening_key(self, key: OpeningKey) -> Path | None:
+        """Keep a sealing key as a file; None if it is here already."""
+        name = f"sealing-{key.sealing_key.key_id.hex()}.key"
+        try:
+            self._write(name, key.private)
+        except FileExistsError:
+            self._read(name)
+            return None
+        return self._folder / name
 
     def _numbered(self, signs: Signs) -> list[tuple[int, str]]:
         """The names of the key files for this purpose, each with its number before it."""

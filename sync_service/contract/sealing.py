@@ -71,6 +71,7 @@ class OpeningKey:
     """The private key of the central team. ``private`` is its 32 raw bytes: guard them."""
 
     def __init__(self, private: bytes) -> None:
+        self.private = private
         self._key = X25519PrivateKey.from_private_bytes(private)
         self.sealing_key = SealingKey(self._key.public_key().public_bytes_raw())
 

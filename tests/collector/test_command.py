@@ -72,6 +72,7 @@ def test_a_newcomer_gets_from_nothing_to_a_stamp_by_what_the_help_says(
     said = says("init", folder, "--address", "https://collector.example:8443")
     assert f"regard-collector serve --folder {folder}" in said
     assert "safe place" in said
+    assert len([*(folder / "recovery-sheets").iterdir()]) == 1
     assert "in use already" in refuses("init", folder, "--address", "https://c.example")
 
     monkeypatch.chdir(folder)
@@ -181,6 +182,50 @@ def test_each_kind_of_key_is_rotated_by_command(rig, says):
     said = says("keys", "rotate", "publishing", *here)
     assert "publishing key is published, as keys, serial 5." in said
     assert (rig.centre.keys / "publishing-2.key").exists()
+
+
+def test_a_sealing_key_that_was_lost_comes_back_from_its_recovery_sheets(
+    rig, says, refuses, tmp_path
+):
+    here = ("--folder", rig.centre.folder)
+    [sealing] = rig.centre.keys.glob("sealing-*.key")
+    [sheet] = (rig.centre.folder / "recovery-sheets").iterdir()
+    assert "which is here already" in says("keys", "recover", sheet, *here)
+    says("keys", "sheet", tmp_path / "split", "--split", *here)
+    one, two, three = sorted((tmp_path / "split").iterdir())
+    rig.deliver(rig.kiosk().record(2))
+    content = sealing.read_bytes()
+
+    for sheets in ([sheet], [three, one]):
+        sealing.unlink()
+        assert "needs 2 different sheets" in refuses("keys", "recover", two, *here)
+        assert f"is back, in {sealing}" in says("keys", "recover", *sheets, *here)
+        assert sealing.read_bytes() == content
+        assert sealing.stat().st_mode & 0o777 == 0o600
+    assert says("open", *here) == "All records: opened 2.\n"
+
+
+def test_a_recovery_sheet_is_of_the_sealing_key_in_force(rig, says, refuses, tmp_path):
+    here = ("--folder", rig.centre.folder)
+    [old] = rig.centre.keys.glob("sealing-*.key")
+    says("keys", "rotate", "sealing", *here)
+    [new] = {*rig.centre.keys.glob("sealing-*.key")} - {old}
+
+    says("keys", "sheet", tmp_path / "sheet", *here)
+
+    [sheet] = (tmp_path / "sheet").iterdir()
+    assert sheet.stem.removeprefix("recovery") == new.stem.removeprefix("sealing")
+    new.unlink()
+    assert "in force is not here" in refuses("keys", "sheet", tmp_path / "other", *here)
+
+
+def test_a_collector_can_begin_with_a_sealing_key_that_is_split(says, tmp_path):
+    folder = tmp_path / "regard"
+    says("init", folder, "--address", "https://collector.example:8443", "--split")
+
+    one, _, three = sorted((folder / "recovery-sheets").iterdir())
+
+    assert "which is here already" in says("keys", "recover", one, three, "--folder", folder)
 
 
 def test_what_an_organisation_tells_is_changed_by_command(rig, says, refuses):
@@ -310,7 +355,13 @@ def test_a_proxy_needs_its_authority(refuses, tmp_path):
         *(("kiosk", "list"), ("kiosk", "approve"), ("kiosk", "revoke"), ("kiosk", "move")),
         *(("kiosk", "ask-again"), ("code", "withdraw"), ("questionnaire", "check")),
         *(("replies", "check"), ("organisation", "change")),
-        *(("publish", "questionnaire"), ("publish", "replies"), ("keys", "rotate")),
+        *(
+            ("publish", "questionnaire"),
+            ("publish", "replies"),
+            ("keys", "rotate"),
+            ("keys", "sheet"),
+            ("keys", "recover"),
+        ),
     ],
 )
 def test_every_command_explains_itself(capsys, argv):
