@@ -6,12 +6,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 import asyncpg
+from children import children_of
 
 PROGRAMS = Path("/usr/lib/postgresql")  # Debian's, one folder a version
 OWNER = "regard"
@@ -74,10 +76,19 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop the server; whoever is still connected is sent away."""
-        self._runner.run(self._connection.close())
-        self._runner.close()
+        self._hang_up()
         self._server.send_signal(signal.SIGINT)
         self._server.wait()
+
+    def kill(self) -> None:
+        """End the server as a crash does, with all its processes; it can be started again."""
+        self._hang_up()
+        processes = [self._server.pid, *children_of(self._server.pid)]
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+        self._server.wait()
+        while any(Path(f"/proc/{process}").exists() for process in processes):
+            time.sleep(0.01)  # their shared memory goes with the last of them
 
     def url(self, database: str) -> str:
         """How the collector opens one of its databases."""
@@ -102,6 +113,10 @@ class Cluster:
     async def connect(self, database: str = "postgres") -> asyncpg.Connection:
         """A connection of the driver's own."""
         return await asyncpg.connect(host=str(self.folder), user=OWNER, database=database)
+
+    def _hang_up(self) -> None:
+        self._runner.run(self._connection.close())
+        self._runner.close()
 
     async def _wait(self) -> asyncpg.Connection:
         """Wait until it answers; gives the first connection."""

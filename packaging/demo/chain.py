@@ -4,6 +4,7 @@ For the demo and for tests that go from tap to export. Everything lives in one f
 over loopback only.
 """
 
+import json
 import secrets
 import socket
 import ssl
@@ -89,6 +90,8 @@ class Chain:
     """A centre with one site, and the kiosk that stands there. Leaving the block ends all parts.
 
     ``languages`` are the site's. ``heard`` gets each part's name and each line it prints.
+    ``reached_at`` is the port at which kiosks find the collector, if something is in between;
+    ``database`` the URL of an empty PostgreSQL database, in place of a file.
     """
 
     def __init__(
@@ -98,6 +101,8 @@ class Chain:
         languages: tuple[str, ...] = ("en", "cy"),
         questionnaire: str = "library",
         heard: Callable[[str, str], None] = lambda part, line: None,
+        reached_at: int | None = None,
+        database: str | None = None,
     ) -> None:
         self.folder = folder
         self.centre = folder / "centre"
@@ -111,6 +116,8 @@ class Chain:
         self._parts: dict[str, Part] = {}
         self.window: KioskWindow | None = None
         self.port = _free_port()
+        self._reached_at = reached_at or self.port
+        self._database = database
 
     def __enter__(self) -> Self:
         return self
@@ -133,8 +140,11 @@ class Chain:
         """Make the centre: its keys, its certificate authority, its database."""
         for folder in (self.data, self.logs):
             folder.mkdir(parents=True)
-        address = f"https://localhost:{self.port}"
-        self.collector("init", str(self.centre), "--address", address, "--host", "127.0.0.1")
+        self.collector(
+            *("init", str(self.centre), "--address", f"https://localhost:{self._reached_at}"),
+            *("--host", "127.0.0.1", "--port", str(self.port)),
+            *(() if self._database is None else ("--database", self._database)),
+        )
 
     def open_site(self) -> None:
         """Enter a site, and who runs it."""
@@ -178,6 +188,11 @@ class Chain:
         """End the collector as a crash does; its opener notices and ends too."""
         self._parts["collector"].kill()
 
+    @property
+    def collector_process(self) -> subprocess.Popen[str]:
+        """The collector, as the operating system knows it."""
+        return self._parts["collector"].process
+
     def export(self, folder: Path) -> Path:
         """Export what was opened, that of the present half-day too; gives the folder."""
         self.collector("export", str(folder), "--include-current")
@@ -219,17 +234,20 @@ class Chain:
         self.window = KioskWindow(settings, self._hear_kiosk, restarts=restarts)
         return self.window
 
-    def start_agent(self) -> None:
-        """Start the agent at a pace that can be watched, holding nothing back."""
-        settings = self._settings(
-            "agent",
-            hold_half_day=False,
-            poll_s=0.5,
-            contact_s=5,
-            backoff_cap_s=2,
-            timeout_s=10,
-            ask_again_s=2,
-        )
+    def start_agent(self, **other: str | float) -> None:
+        """Start the agent at a pace that can be watched, holding nothing back.
+
+        ``other`` are settings that shall be others.
+        """
+        paced: dict[str, str | float] = {
+            "hold_half_day": False,
+            "poll_s": 0.5,
+            "contact_s": 5,
+            "backoff_cap_s": 2,
+            "timeout_s": 10,
+            "ask_again_s": 2,
+        }
+        settings = self._settings("agent", **paced | other)
         self._start("agent", "sync_service.agent", str(settings))
 
     @property
@@ -240,6 +258,10 @@ class Chain:
     def stop_agent(self) -> None:
         """End the agent."""
         self._parts["agent"].stop()
+
+    def kill_agent(self) -> None:
+        """End the agent as a crash does."""
+        self._parts["agent"].kill()
 
     def _hear_kiosk(self, line: str) -> None:
         with (self.logs / "kiosk.log").open("a", encoding="utf-8") as log:
@@ -257,12 +279,12 @@ class Chain:
         self._parts[name] = part
         return part
 
-    def _settings(self, name: str, **members: bool | float) -> Path:
+    def _settings(self, name: str, **members: str | float) -> Path:
         paths = {"data": self.data, "stamp": self.stamp, "store_key": self.store_key}
-        lines = [f'{key} = "{path}"' for key, path in paths.items()]
-        lines += [f"{key} = {str(value).lower()}" for key, value in members.items()]
+        settings = {key: str(path) for key, path in paths.items()} | members
+        lines = (f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
         path = self.folder / f"{name}.toml"
-        path.write_text("\n".join([*lines, ""]))
+        path.write_text("".join(lines))  # what stands here is the same in JSON and in TOML
         return path
 
 

@@ -15,10 +15,11 @@ PROGRAM = Path(__file__).with_name("disk_process.py")
 CONTROL = "user.regard.disk"
 DEVICE = Path("/dev/fuse")
 READY_S = 30.0
+CUT_S = 60.0
 
 
 class DiskError(Exception):
-    """This machine can't have such a disk; the message says what to install."""
+    """This machine can't have such a disk, or nobody uses it; the message says what to do."""
 
 
 class Disk:
@@ -82,6 +83,18 @@ class Disk:
     def changes(self) -> int:
         """How often it was changed in its life."""
         return int(self._state()["changes"])
+
+    def wait_for_cut(self) -> None:
+        """Wait until it has lost its power.
+
+        Raises:
+            DiskError: nobody changes it, so it never will.
+        """
+        deadline = time.monotonic() + CUT_S
+        while self.powered:
+            if time.monotonic() > deadline:
+                raise DiskError("nothing was written to the disk: see what is said above")
+            time.sleep(0.001)
 
     def power(self) -> None:
         """Give it its power back."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine_process import COMMENT
+from kiosk_machine_process import COMMENT
 
 from sync_service.contract.chain import Head, digest, first_link, link
 from sync_service.contract.record import Response, decode_record

@@ -1,15 +1,14 @@
 """Power cuts at random instants, under a kiosk that records, settles and purges."""
 
 import shutil
-import time
 from collections import Counter
 
 import pytest
 from disk import Disk
 from kept import Kept, number_of
+from kiosk_machine import Machine
 from kiosk_site import questionnaire
 from lone_centre import LoneCentre, write_stamp
-from machine import Machine
 
 from sync_service.outbox.database import StoreKey
 
@@ -60,8 +59,7 @@ class Kiosk:
             self._machine.start("kiosk", **told, **kiosk)
             if with_agent:
                 self._machine.start("agent", **told, seed=self._random.getrandbits(32))
-            while self._disk.powered:
-                time.sleep(0.001)
+            self._disk.wait_for_cut()
             self._take_down(self._machine.die())
             self._disk.power()
             self._judge()

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-PROGRAM = Path(__file__).with_name("machine_process.py")
+PROGRAM = Path(__file__).with_name("kiosk_machine_process.py")
 
 
 class Machine:
-    """Starts processes by their roles (see `machine_process`), and kills them all."""
+    """Starts processes by their roles (see `kiosk_machine_process`), and kills them all."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process

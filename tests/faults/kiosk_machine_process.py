@@ -1,7 +1,8 @@
 """The processes of a kiosk's machine, ready to be started and to be killed all at once.
 
-Run as ``machine_process.py``, it starts what it is told to on stdin, a line of JSON each, as a fork
-of its own, for that takes no time. What they tell goes to stdout, a line each. `machine` drives it.
+Run as ``kiosk_machine_process.py``, it starts what it is told to on stdin, a line of JSON each, as
+a fork of its own, for that takes no time. What they tell goes to stdout, a line each. It is driven
+by `kiosk_machine`.
 """
 
 import json
@@ -12,6 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Event
@@ -114,7 +116,7 @@ def kiosk(store: str, key: str, stamp: str, first: int, *, durable: bool = True)
         clock,
         door,
         timezone="Europe/London",
-        spoken=("en",),
+        put_in_force=partial(InForce.of, spoken=("en",)),
         pace=Pace(poll_s=1, retry_s=0.05),
     )
     respondents = Respondents(writer, first)
