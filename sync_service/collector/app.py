@@ -156,7 +156,8 @@ class Collector:
         return PlainTextResponse("ready\n")
 
     async def _tell_busy(self, request: Request, error: Exception) -> Response:
-        _log.warning("busy", extra={"path": request.url.path, "reason": error})
+        if not self.turns.line_stands:  # a herd is one event, however large
+            _log.warning("busy", extra={"path": request.url.path, "reason": error})
         return _problem(Problem("busy"), {"Retry-After": str(self.turns.retry_after_s())})
 
 

@@ -42,7 +42,7 @@ class Turns:
         self._taken = 0
         self._arriving = 0
         self._turn_s = _FIRST_TURN_S
-        self._line_ends_at = clock()
+        self._line_ends_at = self._last_comes_at = clock()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -83,10 +83,17 @@ class Turns:
         finally:
             self._arriving -= held
 
+    @property
+    def line_stands(self) -> bool:
+        """Whether anybody who was told to come again is still to come."""
+        return self._last_comes_at > self._clock()
+
     def retry_after_s(self) -> int:
         """When somebody who got no turn shall come again, in seconds: last in the line."""
         now = self._clock()
         in_line_s = max(self._line_ends_at - now, 0) + self._turn_s / MAX_TURNS
         in_line_s = min(in_line_s, LONGEST_LINE_S)
         self._line_ends_at = now + in_line_s
-        return math.ceil(in_line_s + self._random.uniform(1, 2 + _JITTER * in_line_s))
+        wait_s = math.ceil(in_line_s + self._random.uniform(1, 2 + _JITTER * in_line_s))
+        self._last_comes_at = max(self._last_comes_at, now + wait_s)
+        return wait_s

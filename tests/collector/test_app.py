@@ -447,7 +447,7 @@ class Herd:
 
 
 def test_more_batches_than_there_are_turns_are_told_when_to_come_and_health_is_told_meanwhile(
-    rig, http
+    rig, http, caplog
 ):
     herd = Herd(rig.collector.intake)
     collector = replace(rig.collector, intake=herd)
@@ -474,6 +474,7 @@ def test_more_batches_than_there_are_turns_are_told_when_to_come_and_health_is_t
     assert {problem(reply) for reply in refused} == {"busy"}
     assert all(int(reply.headers["Retry-After"]) >= 1 for reply in refused)
     assert {reply.status_code for reply in [*taken, *again, *health]} == {200}
+    assert len([entry for entry in caplog.records if entry.message == "busy"]) < 10
     assert rig.held(kiosk.log_id) == {0: [*range(1, MAX_TURNS + 41)]}
 
 

@@ -166,6 +166,17 @@ def test_a_head_that_comes_a_byte_at_a_time_has_the_same_deadline():
     ended(story)
 
 
+def test_a_head_without_end_is_refused():
+    async def story():
+        async with serving() as site:
+            reader, writer = await site.connect()
+            writer.write(request()[:-4] + b"x" * 20_000)
+            assert b" 400 " in await reader.readline()
+            await rest(reader)
+
+    ended(story)
+
+
 def test_after_a_reply_the_next_request_has_its_own_time():
     async def story():
         async with serving(Impatient) as site:

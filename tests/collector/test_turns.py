@@ -82,7 +82,9 @@ def test_the_line_moves_on(clock):
     serve(turns, clock, 200, 1)
     for _ in range(1000):
         turns.retry_after_s()
+    assert turns.line_stands
     clock.now += 1000
+    assert not turns.line_stands
     assert turns.retry_after_s() <= 4
 
 
