@@ -26,7 +26,8 @@ class Apart:
 async def keep_apart(connection: AsyncConnection, kiosk_id: bytes, since: int) -> Apart:
     """Keep apart what came of a kiosk's logs since then, in seconds since 1970.
 
-    If a copy of one came before, the copy is opened in its place.
+    If a copy of one came before, the copy is opened in its place. What was opened of a record whose
+    sealed bytes are dropped stays, as it could not be brought back.
     """
     record = tables.record.c
     of_kiosk = await _lock_logs(connection, kiosk_id)
@@ -41,7 +42,12 @@ async def keep_apart(connection: AsyncConnection, kiosk_id: bytes, since: int) -
             pulled = select(func.count()).where(rows, table.c.instalment.is_not(None))
             handed_out += await connection.scalar(pulled) or 0
         await connection.execute(delete(table).where(rows))
-    copies = of_kiosk & (record.received_at < since) & (record.opening == int(Opening.COPY))
+    copies = (
+        of_kiosk
+        & record.sealed.is_not(None)
+        & (record.received_at < since)
+        & (record.opening == int(Opening.COPY))
+    )
     for which, becomes in ((new, Opening.APART), (copies, Opening.WAITING)):
         await connection.execute(update(tables.record).where(which).values(opening=int(becomes)))
     return Apart(number or 0, handed_out)

@@ -138,6 +138,19 @@ async def update_columns(
         )
 
 
+async def delete_columns(
+    connection: AsyncConnection, table: Table, keys: Mapping[str, Sequence[object]]
+) -> None:
+    """Delete many rows as `update_columns` updates them; ``keys`` are what to find them by."""
+    names = tuple(keys)
+    if connection.dialect.name == "postgresql":
+        statement = _delete_from_arrays(connection.dialect, table, names)
+        await connection.exec_driver_sql(statement, tuple(keys.values()))
+    else:
+        rows = list(zip(*keys.values(), strict=True))
+        await connection.exec_driver_sql(_delete_values(table, names), rows)
+
+
 @lru_cache(maxsize=64)
 def _insert_from_arrays(
     dialect: Dialect, table: Table, same: tuple[str, ...], columns: tuple[str, ...]
@@ -175,6 +188,21 @@ def _update_values(table: Table, columns: tuple[str, ...], keys: tuple[str, ...]
     changes = ", ".join(f"{name} = ?" for name in columns)
     which = " AND ".join(f"{name} = ?" for name in keys)
     return f"UPDATE {table.name} SET {changes} WHERE {which}"
+
+
+@lru_cache(maxsize=64)
+def _delete_from_arrays(dialect: Dialect, table: Table, keys: tuple[str, ...]) -> str:
+    arrays = ", ".join(f"{each}[]" for each in _numbered(dialect, table, keys))
+    which = " AND ".join(f"{table.name}.{name} = differing.{name}" for name in keys)
+    return (
+        f"DELETE FROM {table.name} USING unnest({arrays}) AS differing ({', '.join(keys)})"
+        f" WHERE {which}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _delete_values(table: Table, keys: tuple[str, ...]) -> str:
+    return f"DELETE FROM {table.name} WHERE {' AND '.join(f'{name} = ?' for name in keys)}"
 
 
 def _numbered(dialect: Dialect, table: Table, names: Sequence[str]) -> list[str]:

@@ -8,8 +8,9 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from sqlalchemy import Row as SQLRow
 from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -48,6 +49,7 @@ _BRANCHES: Final = (
         _branch.whole_link,
         _branch.head_seq,
         _branch.head_link,
+        exists().where(tables.redaction.c.log_id == bindparam("log_id")).label("redacted"),
     )
     .where(_branch.log_id == bindparam("log_id"))
     .order_by(_branch.branch)
@@ -160,8 +162,9 @@ class _Entry:
 
     async def store(self) -> tuple[list[Recorded], Head]:
         """Write what is not held yet; give each record's outcome, and the receipt's head."""
-        branches = {branch.number: branch for branch in await self._branches()}
-        becomes = await self._openings()
+        found = (await self.connection.execute(_BRANCHES, {"log_id": self.batch.log_id})).all()
+        branches = {row.branch: _read_branch(row) for row in found}
+        becomes = await self._openings(redacted=any(row.redacted for row in found))
         before = Head(self.batch.first_seq - 1, self.batch.previous)
         joined = next((branch for branch in branches.values() if branch.head == before), None)
         rows: Mapping[int, Mapping[int, Row]] = {}
@@ -183,13 +186,6 @@ class _Entry:
             outcomes += await self._write(stretch, rows.get(branch.number, {}), becomes)
             log_head = await self._grow(stretch, branch)
         return outcomes, log_head
-
-    async def _branches(self) -> list[Branch]:
-        found = await self.connection.execute(_BRANCHES, {"log_id": self.batch.log_id})
-        return [
-            Branch(number, from_seq, Head(whole_seq, whole_link), Head(head_seq, head_link))
-            for number, from_seq, whole_seq, whole_link, head_seq, head_link in found
-        ]
 
     async def _rows(self, numbers: Iterable[int]) -> Mapping[int, Mapping[int, Row]]:
         """What is held of each branch where the batch would stand, and one seq to either side."""
@@ -217,15 +213,16 @@ class _Entry:
             )
         return rows
 
-    async def _openings(self) -> list[Opening]:
-        """What each record is to be for the opener, if it is new."""
-        found = await self.connection.scalars(_REDACTED, {"log_id": self.batch.log_id})
-        redacted = set(found)
+    async def _openings(self, *, redacted: bool) -> list[Opening]:
+        """What each record is to be, if it is new; ``redacted``: some of the log are."""
+        gone: set[bytes] = set()
+        if redacted:
+            gone.update(await self.connection.scalars(_REDACTED, {"log_id": self.batch.log_id}))
         return [
             Opening.REFUSED
             if not verdict.held
             else Opening.REDACTED
-            if redacted and digest(sealed) in redacted
+            if gone and digest(sealed) in gone
             else Opening.WAITING
             for verdict, sealed in zip(self.verdicts, self.batch.sealed, strict=True)
         ]
@@ -376,6 +373,11 @@ class _Entry:
         if first_seq > missing_from and (branch is not None or stretch.branch == 0):
             gap = {"from_seq": missing_from, "to_seq": first_seq - 1}
             _log.warning("records missing", extra={**where, **gap})
+
+
+def _read_branch(row: "SQLRow[*tuple[Any, ...]]") -> Branch:
+    whole, head = Head(row.whole_seq, row.whole_link), Head(row.head_seq, row.head_link)
+    return Branch(row.branch, row.from_seq, whole, head)
 
 
 def _columns(branch: Branch) -> dict[str, int | bytes]:

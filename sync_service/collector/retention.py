@@ -9,22 +9,33 @@ sealed bytes from the day they came. Digests stay, with a signed word, so that t
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync_service.collector import tables
-from sync_service.collector.database import reading, update_columns, writing
+from sync_service.collector.database import delete_columns, reading, update_columns, writing
 from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.period import Month
-from sync_service.collector.opened import TABLES
+from sync_service.collector.opened import TABLES, place_of
 from sync_service.collector.proof.expiries import write_expiries
 from sync_service.collector.proof.records import Held, digest_of, lock_log
 from sync_service.collector.published import Published
@@ -37,9 +48,11 @@ from sync_service.contract.signing import SigningKey, VerifyingKey
 _CHUNK: Final = 1000
 _PAUSE_S: Final = 600.0
 _record: Final = tables.record.c
-_HELD: Final = select(_record.branch, _record.seq, _record.sealed, _record.digest, _record.opening)
+_BYTES: Final = (_record.sealed, _record.digest, _record.opening)
+_HELD: Final = select(_record.branch, _record.seq, *_BYTES)
 
 _Place: TypeAlias = tuple[int, int]  # a branch and a seq of a log
+_BEGINNING: Final = (0, 0)
 
 _log: Final = logging.getLogger(__name__)
 
@@ -92,10 +105,13 @@ class Retention:
             await self._keys.load_all(connection)
             limits = await self._limits(connection, at)
             due = await _logs_with_due(connection, limits)
+        await self._note_sites(limits.values())  # before: half of a period is not to be shown
         opened = sealed = 0
         for log_id in due:
-            while number := await self._drop_opened(log_id, limits, at.date()):
-                opened += number
+            for table in TABLES.values():
+                async for number in self._drop_opened(table, log_id, limits, at.date()):
+                    opened += number
+            await self._drop_copies(log_id, at.date())
         if self._sealed_months:
             day = months_before(at.date(), self._sealed_months)
             before = int(datetime.combine(day, time(), UTC).timestamp())
@@ -103,9 +119,8 @@ class Retention:
                 old = select(_record.log_id).where(*_old_bytes(before)).distinct()
                 due = [*await connection.scalars(old)]
             for log_id in due:
-                while number := await self._drop_sealed(log_id, before, at.date()):
+                async for number in self._drop_sealed(log_id, before, at.date()):
                     sealed += number
-        await self._note_sites(limits.values())
         return Dropped(sealed, opened)
 
     async def _limits(self, connection: AsyncConnection, at: datetime) -> Mapping[int, _Limit]:
@@ -127,39 +142,73 @@ class Retention:
                 limits[serial] = _Limit(assignment.site, day, half_day)
         return limits
 
-    async def _drop_opened(self, log_id: bytes, limits: Mapping[int, _Limit], on: date) -> int:
-        """Drop some of what was opened of a log, with its bytes; says of how many records."""
-        async with writing(self._engine) as connection:
-            await lock_log(connection, log_id)
-            places: list[_Place] = []
-            for table in TABLES.values():
-                found = await _due(connection, table, log_id, limits)
-                for of in (table, tables.answer) if table is tables.response else (table,):
-                    for there in _at(of, log_id, found):
-                        await connection.execute(delete(of).where(there))
-                places += found
-            emptied = [
-                row
-                for there in _at(tables.record, log_id, places)
-                for row in await connection.execute(_HELD.where(there))
-            ]
-            digests = {digest_of(row) for row in emptied}
-            copies = _HELD.where(_record.log_id == log_id, _record.opening == int(Opening.COPY))
-            emptied += [
-                row for row in await connection.execute(copies) if digest_of(row) in digests
-            ]
-            await self._empty(connection, log_id, emptied, on, Opening.EXPIRED)
-            return len(places)
+    async def _drop_opened(
+        self, table: Table, log_id: bytes, limits: Mapping[int, _Limit], on: date
+    ) -> AsyncIterator[int]:
+        """Drop what a table has of a log that is due, with its bytes; says how many, by and by."""
+        async with reading(self._engine) as connection:
+            of_log = select(table.c.assignment).where(table.c.log_id == log_id)
+            serials = [each for each in await connection.scalars(of_log.distinct())]
+        is_due = (table.c.log_id == log_id) & _made_before(table, serials, limits)
+        due = (
+            select(table.c.branch, table.c.seq, *_BYTES)
+            .join_from(table, tables.record, _same_place(table, tables.record), isouter=True)
+            .where(is_due)
+            .order_by(table.c.branch, table.c.seq)
+            .limit(_CHUNK)
+        )
+        after = _BEGINNING
+        while True:
+            async with writing(self._engine) as connection:
+                await lock_log(connection, log_id)
+                found = (await connection.execute(due.where(_is_after(table, after)))).all()
+                if found:
+                    for of in (table, tables.answer) if table is tables.response else (table,):
+                        await delete_columns(connection, of, _places(log_id, found))
+                    held = [row for row in found if row.opening is not None]
+                    await self._empty(connection, log_id, held, on, Opening.EXPIRED)
+            if not found:
+                break
+            after = (found[-1].branch, found[-1].seq)
+            yield len(found)
 
-    async def _drop_sealed(self, log_id: bytes, before: int, on: date) -> int:
-        """Drop the bytes of some records of a log that came before a time; says of how many."""
+    async def _drop_copies(self, log_id: bytes, on: date) -> None:
+        """Drop copies, elsewhere in a log, of what has expired there."""
+        of_log = _record.log_id == log_id
         async with writing(self._engine) as connection:
             await lock_log(connection, log_id)
-            old = _HELD.where(_record.log_id == log_id, *_old_bytes(before))
-            found = await connection.execute(old.limit(_CHUNK))
-            emptied = found.all()
-            await self._empty(connection, log_id, emptied, on)
-            return len(emptied)
+            found = await connection.execute(
+                _HELD.where(of_log, _record.opening == int(Opening.COPY))
+            )
+            copies = found.all()
+            if not copies:  # as nearly always
+                return
+            expired = set(
+                await connection.scalars(
+                    select(_record.digest).where(of_log, _record.opening == int(Opening.EXPIRED))
+                )
+            )
+            emptied = [row for row in copies if digest_of(row) in expired]
+            await self._empty(connection, log_id, emptied, on, Opening.EXPIRED)
+
+    async def _drop_sealed(self, log_id: bytes, before: int, on: date) -> AsyncIterator[int]:
+        """Drop the bytes of a log's records that came before a time; says how many, by and by."""
+        old = (
+            _HELD.where(_record.log_id == log_id, *_old_bytes(before))
+            .order_by(_record.branch, _record.seq)
+            .limit(_CHUNK)
+        )
+        after = _BEGINNING
+        while True:
+            async with writing(self._engine) as connection:
+                await lock_log(connection, log_id)
+                found = await connection.execute(old.where(_is_after(tables.record, after)))
+                emptied = found.all()
+                await self._empty(connection, log_id, emptied, on)
+            if not emptied:
+                break
+            after = (emptied[-1].branch, emptied[-1].seq)
+            yield len(emptied)
 
     async def _empty(
         self,
@@ -183,11 +232,7 @@ class Retention:
                 "digest": [digest_of(row) for row in rows],
                 "opening": [row.opening if opening is None else int(opening) for row in rows],
             },
-            {
-                "log_id": [log_id] * len(rows),
-                "branch": [row.branch for row in rows],
-                "seq": [row.seq for row in rows],
-            },
+            _places(log_id, rows),
         )
         await write_expiries(
             connection,
@@ -305,48 +350,41 @@ async def _logs_with_due(connection: AsyncConnection, limits: Mapping[int, _Limi
     return sorted(logs)
 
 
-async def _due(
-    connection: AsyncConnection, table: Table, log_id: bytes, limits: Mapping[int, _Limit]
-) -> list[_Place]:
-    """Some of the places in a log at which something opened is to be dropped."""
-    of_log = table.c.log_id == log_id
-    serials = await connection.scalars(select(table.c.assignment).where(of_log).distinct())
-    limited = [serial for serial in serials if serial in limits]
-    if not limited:
-        return []
-    found = await connection.execute(
-        select(table.c.branch, table.c.seq)
-        .where(of_log, _made_before(table, limited, limits))
-        .order_by(table.c.branch, table.c.seq)
-        .limit(_CHUNK)
-    )
-    return [(branch, seq) for branch, seq in found]
-
-
 def _made_before(
     table: Table, serials: Iterable[int], limits: Mapping[int, _Limit]
 ) -> ColumnElement[bool]:
-    """What was surely made before the limits of these assignments."""
+    """What was surely made before the limits of these assignments, as far as they have any."""
     alike: defaultdict[int, list[int]] = defaultdict(list)
     for serial in serials:
-        alike[limits[serial].half_day].append(serial)
+        if serial in limits:
+            alike[limits[serial].half_day].append(serial)
     return or_(
+        false(),
         *(
             table.c.assignment.in_(of_it) & (table.c.latest_half_day < half_day)
             for half_day, of_it in alike.items()
-        )
+        ),
     )
 
 
-def _at(table: Table, log_id: bytes, places: Iterable[_Place]) -> list[ColumnElement[bool]]:
-    """The rows of a table at places of a log, by one condition for each branch."""
-    by_branch: defaultdict[int, list[int]] = defaultdict(list)
-    for branch, seq in places:
-        by_branch[branch].append(seq)
-    return [
-        and_(table.c.log_id == log_id, table.c.branch == branch, table.c.seq.in_(seqs))
-        for branch, seqs in by_branch.items()
-    ]
+def _is_after(table: Table, place: _Place) -> ColumnElement[bool]:
+    """What stands after a place in a log: what was dropped before it is not looked at again."""
+    branch, seq = place
+    return tuple_(table.c.branch, table.c.seq) > tuple_(literal(branch), literal(seq))
+
+
+def _places(log_id: bytes, rows: Sequence[Held]) -> Mapping[str, Sequence[object]]:
+    """Where rows of a log stand, by column."""
+    return {
+        "log_id": [log_id] * len(rows),
+        "branch": [row.branch for row in rows],
+        "seq": [row.seq for row in rows],
+    }
+
+
+def _same_place(one: Table, other: Table) -> ColumnElement[bool]:
+    pairs = zip(place_of(one), place_of(other), strict=True)
+    return and_(*(mine == theirs for mine, theirs in pairs))
 
 
 def _old_bytes(before: int) -> list[ColumnElement[bool]]:

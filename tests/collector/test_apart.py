@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from centre import DAY, KIOSK, LOG, OTHER_KEY, PUBLISHING, RECEIVED_AT, RESPONSE, VERDICT, seal
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from sync_service.collector import tables
 from sync_service.collector.apart import Apart, accept
@@ -117,6 +117,21 @@ def test_a_copy_that_came_before_takes_the_place_of_what_is_kept_apart(centre):
     assert counts(centre) == [0, 0, 0, 0]
     assert centre.open() == {Opening.OPENED: 1}
     assert ids(centre) == known
+
+
+def test_what_was_opened_stays_if_its_sealed_bytes_are_dropped_by_now(centre):
+    sealed = seal(RESPONSE)
+    centre.hold(sealed, first_seq=1, received_at=SINCE)
+    centre.open()
+    centre.begin_log(LOG, branch=1)
+    centre.hold(sealed, first_seq=1, branch=1)
+    centre.open()
+    centre.write(update(tables.record).values(sealed=None, digest=bytes(32)))
+
+    assert go_astray(centre) == Apart(0, 0)
+
+    assert counts(centre) == [1, 2, 0, 0]
+    assert centre.open() == {}
 
 
 def test_what_came_of_another_kiosk_is_not_touched(held):

@@ -178,6 +178,14 @@ def test_copies_of_what_is_dropped_lose_their_bytes_too(centre):
     assert set(centre.outcomes().values()) == {Opening.EXPIRED}
 
 
+def test_what_was_opened_of_a_record_that_is_missing_now_is_dropped_too(opened):
+    keep(opened, 6)
+    opened.write(tables.record.delete())
+
+    assert enforce(opened, day_after(LAST_DAY)) == Dropped(opened=3)
+    assert counts(opened) == [0, 0, 0, 0]
+
+
 def test_many_are_dropped_a_chunk_at_a_time(centre):
     keep(centre, 6)
     number = retention._CHUNK + 7
