@@ -14,6 +14,7 @@ refused by a named error before anything is written to it.
     ├── FullDiskError           no space: nothing was written; try again when there is some
     ├── NewerStoreError         made by a newer version: install that version
     ├── BusyStoreError          another process held the lock for too long: try again
+    ├── NoMemoryError           no memory: nothing was written; try again when there is some
     ├── StoreUnavailableError   folder missing, read-only, failing card: mend it, try again
     ├── UnstampedError          no stamp was given to this store: call `State.begin`
     └── DamagedIdentityError    the identity doesn't open: bring the right key, or enrol anew
@@ -33,7 +34,8 @@ from typing import Any, Final, Literal, Self
 import sqlcipher3.dbapi2 as sqlcipher
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import ExceptionContext
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from sync_service.contract.chain import first_link
 from sync_service.contract.sealing import LOG_ID_LENGTH, MAX_SEALED_LENGTH
@@ -50,6 +52,7 @@ _PAGE_LENGTH: Final = 4096  # SQLCipher 4's own
 _SHM_LENGTH: Final = 32 * 1024
 _HEX_KEY: Final = re.compile(rb"([0-9A-Fa-f]{64})\r?\n?")
 _WRITING: Final = "writing"
+_FILE: Final = "file"
 
 
 class OutboxError(Exception):
@@ -88,6 +91,10 @@ class NewerStoreError(OutboxError):
 
 class BusyStoreError(OutboxError):
     """Another process held the lock for longer than the busy timeout. Try again."""
+
+
+class NoMemoryError(OutboxError):
+    """There is no memory left. Nothing was kept of the transaction; try again when there is."""
 
 
 class StoreUnavailableError(OutboxError):
@@ -357,6 +364,16 @@ def _engine(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw"
         hide_parameters=True,
     )
 
+    @event.listens_for(engine, "connect")
+    def remember_file(connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_FILE] = _file_at(path)
+
+    @event.listens_for(engine, "checkout")
+    def see_that_it_is_there(connection: Any, record: ConnectionPoolEntry, *_: object) -> None:
+        """What is put into a file that nobody finds any more would be thanked for, and lost."""
+        if record.info[_FILE] != _file_at(path):
+            raise DisconnectionError  # and so another connection is made, if there is a store
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(_WRITING, False)
@@ -364,6 +381,8 @@ def _engine(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw"
 
     @event.listens_for(engine, "handle_error")
     def name_error(context: ExceptionContext) -> OutboxError | None:
+        if isinstance(context.original_exception, MemoryError):
+            return _NO_MEMORY.error(_NO_MEMORY.message(path))
         code = getattr(context.original_exception, "sqlite_errorcode", 0)
         fault = _FAULTS.get(code)
         if fault is None:
@@ -402,6 +421,15 @@ def _connect(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw
     return connection
 
 
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file has that name now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _is_full(path: Path) -> bool:
     """Whether the disk has no room even for the -shm file; SQLite calls that an I/O error."""
     try:
@@ -431,6 +459,7 @@ _FULL: Final = _Fault(FullDiskError, "no space is left; free some, nothing else 
 _DAMAGED: Final = _Fault(
     DamagedStoreError, "damaged; keep all its files, and start a new store", ends_connection=True
 )
+_NO_MEMORY: Final = _Fault(NoMemoryError, "no memory is left; free some, nothing else is lost")
 _BUSY: Final = _Fault(BusyStoreError, "another process held the lock for too long; try again")
 
 _FAULTS: Final[dict[int, _Fault]] = {

@@ -1,3 +1,4 @@
+import ctypes
 import os
 import shutil
 import sqlite3
@@ -6,6 +7,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+import sqlcipher3
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +17,7 @@ from sync_service.outbox.database import (
     FullDiskError,
     MalformedKeyError,
     NewerStoreError,
+    NoMemoryError,
     PlaintextStoreError,
     StoreKey,
     StoreUnavailableError,
@@ -503,3 +506,32 @@ def test_a_store_whose_folder_went_away_is_named(path, key):
 
     with pytest.raises(StoreUnavailableError):
         Outbox(engine).put(sealed(1), half_day=0)
+
+
+def test_nothing_is_put_into_an_open_store_that_nobody_finds_any_more(engine, outbox, path):
+    outbox.put(sealed(1), half_day=0)
+    elsewhere = path.parent.rename(path.parent.with_name("elsewhere"))
+    with pytest.raises(StoreUnavailableError, match="its folder is there"):
+        outbox.put(sealed(2), half_day=0)
+
+    elsewhere.rename(path.parent)
+    assert outbox.put(sealed(2), half_day=0) == 2
+
+
+@contextmanager
+def no_memory_for_sqlite():
+    limit = ctypes.CDLL(sqlcipher3._sqlite3.__file__).sqlite3_hard_heap_limit64
+    limit.argtypes, limit.restype = [ctypes.c_int64], ctypes.c_int64
+    limit(1)
+    try:
+        yield
+    finally:
+        limit(0)
+
+
+def test_no_memory_is_named_and_loses_nothing(engine, outbox):
+    outbox.put(sealed(1), half_day=0)
+    with no_memory_for_sqlite(), pytest.raises(NoMemoryError, match="no memory is left"):
+        outbox.put(sealed(2), half_day=0)
+
+    assert outbox.put(sealed(2), half_day=0) == 2
