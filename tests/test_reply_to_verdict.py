@@ -1,6 +1,7 @@
 """From reply to verdict: what the centre publishes is on a running kiosk, and is judged there."""
 
 import csv
+import json
 from random import Random
 
 from chain import SITE, Chain
@@ -63,5 +64,8 @@ def test_a_reply_is_on_a_running_kiosk_at_the_next_contact_and_its_verdict_in_th
         [verdict] = csv.DictReader(file)
     told = (verdict["site"], verdict["reply"], verdict["fairness"], verdict["language"])
     assert told == (SITE, "7", "partly", "en")
+    published = json.loads((exported / "replies.json").read_text(encoding="utf-8"))
+    [judged] = published[verdict["replies"]]["replies"]
+    assert (judged["code"], judged["reply"]["en"]) == (7, "We mended the heating.")
     with (exported / "responses.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 1
