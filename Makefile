@@ -39,6 +39,11 @@ bench: $(ready) ## Measure against a baseline of the same run: NAME=store, wire,
 	PYTHONPATH=tests:packaging/demo .venv/bin/python \
 		tests/benchmarks/$(or $(NAME),$(error Say what to measure: see make help)).py $(ARGS)
 
+.PHONY: fleet
+fleet: $(ready) ## Let a herd of kiosks come back at once and judge what arrived: KIOSKS=2000 or 10000
+	PYTHONPATH=tests:tests/benchmarks .venv/bin/python \
+		tests/fleet/reconnecting.py --kiosks $(or $(KIOSKS),$(error Say how many: KIOSKS=2000)) $(ARGS)
+
 .PHONY: pages
 pages: $(ready) ## Take a picture of each page, at three widths, into build/pages
 	PYTHONPATH=tests .venv/bin/python tests/collector/pages/pictures.py build/pages

@@ -3,6 +3,7 @@
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -32,14 +33,14 @@ SITE = "central"
 READY_S = 60.0
 
 
-async def make_centre(folder: Path) -> Centre:
-    """A collector with one site, behind a proxy as far as it knows, that opens nothing."""
+async def make_centre(folder: Path, *, tls: bool = False) -> Centre:
+    """A collector with one site, that opens nothing; without TLS it believes in a proxy."""
     settings = CollectorSettings(
         address="https://collector.example",
         names=("collector.example",),
         host="127.0.0.1",
         port=0,
-        tls=False,
+        tls=tls,
         opening="none",
     )
     centre = await found(folder, settings, int(time.time()))
@@ -119,8 +120,9 @@ class Served:
         settings = msgspec.structs.replace(centre.settings, port=self.port)
         (centre.folder / SETTINGS_FILE).write_text(settings.to_toml(), encoding="utf-8")
         serve = ("-m", "sync_service.collector", "serve", "--folder", str(centre.folder))
+        self.address = f"{'https' if settings.tls else 'http'}://127.0.0.1:{self.port}"
         self._process = subprocess.Popen([sys.executable, *serve], stdout=subprocess.DEVNULL)
-        self._wait()
+        self._wait(centre.authority)
 
     @classmethod
     @contextmanager
@@ -136,15 +138,30 @@ class Served:
     @property
     def resident_mb(self) -> float:
         """How much memory it holds, in MB."""
+        return self._memory_mb("VmRSS")
+
+    @property
+    def peak_mb(self) -> float:
+        """How much memory it ever held, in MB."""
+        return self._memory_mb("VmHWM")
+
+    @property
+    def cpu_s(self) -> float:
+        """How much of the processor's time it has used, in seconds."""
+        return time.clock_gettime(~self._process.pid << 3 | 2)  # Linux's clock of that process
+
+    def _memory_mb(self, kind: str) -> float:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
-        [kilobytes] = re.findall(r"VmRSS:\s+(\d+) kB", status)
+        [kilobytes] = re.findall(rf"{kind}:\s+(\d+) kB", status)
         return int(kilobytes) / 1024
 
-    def _wait(self) -> None:
+    def _wait(self, authority: Path) -> None:
         deadline = time.monotonic() + READY_S
+        unnamed = ssl.create_default_context(cafile=authority)
+        unnamed.check_hostname = False  # its certificate is for another name than 127.0.0.1
         while self._process.poll() is None and time.monotonic() < deadline:
             with suppress(urllib.error.URLError):
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz").close()
+                urllib.request.urlopen(f"{self.address}/readyz", context=unnamed).close()
                 return
             time.sleep(0.1)
         raise RuntimeError("the collector did not start")

@@ -15,7 +15,7 @@ import http.client
 import statistics
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -66,13 +66,14 @@ class SignedBatch:
     body: bytes
     batch: Batch
 
-    def rows(self) -> Iterator[tuple[object, ...]]:
-        """What intake writes of it."""
-        befores = (self.batch.previous, *self.batch.links)
-        for number, sealed in enumerate(self.batch.sealed):
-            seq = self.batch.first_seq + number
-            where = (self.batch.log_id, 0, seq, befores[number])
-            yield *where, sealed, None, 1_770_000_000, int(Recorded.ACCEPTED), int(Opening.WAITING)
+
+def rows_of(
+    log_id: bytes, first_seq: int, befores: Iterable[bytes], sealed: Sequence[bytes]
+) -> Iterator[tuple[object, ...]]:
+    """What intake writes of consecutive records, given the link before each, and after the last."""
+    settled = (None, 1_770_000_000, int(Recorded.ACCEPTED), int(Opening.WAITING))
+    for seq, (before, each) in enumerate(zip(befores, sealed, strict=False), first_seq):
+        yield log_id, 0, seq, before, each, *settled
 
 
 Round = Sequence[Sequence[SignedBatch]]
@@ -171,7 +172,14 @@ class Copy:
 
     def prepare(self) -> None:
         """Make the rows of the next round."""
-        self._rows = [row for log in next(self._rounds) for signed in log for row in signed.rows()]
+        batches = [signed.batch for log in next(self._rounds) for signed in log]
+        self._rows = [
+            row
+            for each in batches
+            for row in rows_of(
+                each.log_id, each.first_seq, (each.previous, *each.links), each.sealed
+            )
+        ]
 
     def copy(self) -> None:
         """Copy them."""
