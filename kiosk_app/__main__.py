@@ -28,8 +28,9 @@ from kiosk_app.writer import Pace, Store, UnsavedError, Writer
 from sync_service.contract.stamp import Stamp, StampError
 from sync_service.logs import log_to_stdout
 from sync_service.outbox.clock import Clock
-from sync_service.outbox.database import MalformedKeyError, StoreKey, open_store
+from sync_service.outbox.database import MalformedKeyError, StoreKey
 from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.renewal import open_or_renew
 from sync_service.outbox.secrecy import forbid_core_dumps
 from sync_service.outbox.state import State
 from sync_service.settings import SettingsError, read_settings, read_stamp
@@ -126,7 +127,7 @@ def _run(
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # on every thread; `_show` waits for them
 
     def open_shared_store() -> Store:
-        engine = open_store(settings.store_path, store_key)
+        engine = open_or_renew(settings.store_path, store_key, settings.identity_path)
         state = State(engine)
         state.begin(stamp)
         return Store(Outbox(engine), state, engine.dispose)

@@ -70,6 +70,11 @@ class KioskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return Path(self.data, "store.db")
 
     @property
+    def identity_path(self) -> Path:
+        """The agent's file with the kiosk's identity."""
+        return Path(self.data, "identity")
+
+    @property
     def manners(self) -> Manners:
         """How patient the kiosk is."""
         return Manners(idle_timeout_s=self.idle_timeout_s, thanks_s=self.thanks_s)

@@ -25,7 +25,7 @@ from sync_service.contract.record import (
     half_day_of,
 )
 from sync_service.outbox.clock import Clock
-from sync_service.outbox.database import OutboxError
+from sync_service.outbox.database import DamagedStoreError, OutboxError
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.state import DayCount, Held, State
 
@@ -94,11 +94,12 @@ _Count: TypeAlias = Callable[[State, int], None]
 class Writer:
     """Writes responses, verdicts, counts and day records, and watches for publications.
 
-    ``open_store`` opens the store under the kiosk's stamp; it is called on the writer's thread,
-    and again until it succeeds. ``put_in_force`` puts together what the centre published, or says
-    why it can't be asked here; ``timezone`` is the site's by the stamp. Everything that it tells
-    its listener goes through the door. Of what becomes of a verdict it tells nothing: whoever gave
-    it was thanked for it and has left.
+    ``open_store`` opens a sound store under the kiosk's stamp; it is called on the writer's
+    thread, and again until it succeeds, once a day, and when the store is found damaged.
+    ``put_in_force`` puts together what the centre published, or says why it can't be asked here;
+    ``timezone`` is the site's by the stamp. Everything that it tells its listener goes through the
+    door. Of what becomes of a verdict it tells nothing: whoever gave it was thanked for it and has
+    left.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Writer:
         self._store: Store | None = None
         self._revision: int | None = None
         self._held: Held | None = None
+        self._opened_on: date | None = None
         self._finished_on: date | None = None
         self._well: bool | None = None
         self._taken = 0
@@ -185,8 +187,7 @@ class Writer:
                 self._recover()
             if self._closing and (self._given_up or not self._entries):
                 break
-        if self._store is not None:
-            self._store.close()
+        self._close_store()
 
     def _take_in(self) -> None:
         """Wait for something to do, and take all there is."""
@@ -211,8 +212,10 @@ class Writer:
         Raises:
             OutboxError: the store does not take it at present.
         """
+        if self._opened_on != self._today():
+            self._close_store()
         if self._store is None:
-            self._store = self._open_store()
+            self._store, self._opened_on = self._open_store(), self._today()
         held = self._publications(self._store.state)
         while self._entries:
             entry = self._entries[0]
@@ -270,7 +273,15 @@ class Writer:
             sessions_begun=count.sessions_begun,
         )
 
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
     def _fail(self, error: OutboxError) -> None:
+        if isinstance(error, DamagedStoreError):
+            self._close_store()
+            self._held = None  # another store may hold others
         for entry in self._entries:
             if not entry.told:
                 entry.told = True

@@ -10,7 +10,7 @@ refused by a named error before anything is written to it.
     ├── MalformedKeyError       no key can be read there: mend the credential
     ├── PlaintextStoreError     not encrypted: move the file away, keep it, ask who made it
     ├── WrongKeyError           wrong key, or not a store: bring the right key
-    ├── DamagedStoreError       pages are damaged: keep all its files, start a new store
+    ├── DamagedStoreError       pages are damaged: the kiosk begins another, see `renewal`
     ├── FullDiskError           no space: nothing was written; try again when there is some
     ├── NewerStoreError         made by a newer version: install that version
     ├── BusyStoreError          another process held the lock for too long: try again
@@ -23,9 +23,10 @@ refused by a named error before anything is written to it.
 import errno
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
@@ -77,7 +78,7 @@ class WrongKeyError(OutboxError):
 class DamagedStoreError(OutboxError):
     """Part of the store can't be read back as it was written.
 
-    Keep all its files for the central team, then let the kiosk begin a new store.
+    Keep all its files for the central team; the kiosk begins a new store by itself.
     """
 
 
@@ -215,22 +216,42 @@ Expand only: what an older version reads and writes stays as it is.
 def open_store(path: Path, key: StoreKey, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     """Open the store at ``path``, or make it if nothing is there.
 
-    A store that can't be opened is left byte for byte as it was.
+    Where another was begun because this one was damaged, it is that other one, from the next
+    transaction on if that happens later. A store that can't be opened is left byte for byte as it
+    was.
 
     Raises:
         OutboxError: one of its kinds; each says what to do.
     """
     with naming_file_errors(path):
-        if not path.exists():
-            _create(path, key)
-        _examine(path, key, busy_timeout_s)
-    engine = _engine(path, key, busy_timeout_s, "rw")
+        if not newest_store(path).exists():
+            create_store(path, key)
+        _examine(newest_store(path), key, busy_timeout_s)
+    engine = _engine(lambda: newest_store(path), key, busy_timeout_s, "rw")
     try:
         _migrate(engine)
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def newest_store(path: Path) -> Path:
+    """The store in use: the last of those that were begun after the one at ``path``."""
+    newest = path
+    for number in count(2):
+        following = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        if not following.exists():
+            return newest
+        newest = following
+    raise AssertionError
+
+
+def following_store(path: Path) -> Path:
+    """Where a store is begun that shall be used in place of those at ``path`` and after it."""
+    newest = newest_store(path)
+    number = 2 if newest == path else 1 + int(newest.stem.removeprefix(f"{path.stem}-"))
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 @contextmanager
@@ -270,8 +291,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _create(path: Path, key: StoreKey) -> None:
-    """Make a whole store and link it into place; of two processes at once, the first one wins."""
+def create_store(
+    path: Path, key: StoreKey, furnish: Callable[[Connection], None] = lambda connection: None
+) -> None:
+    """Make a whole store and link it into place; of two processes at once, the first one wins.
+
+    ``furnish`` puts into it what shall be there before its own log begins.
+    """
     changes = path.with_name(f"{path.name}-wal")
     if changes.exists() and changes.stat().st_size > 0:
         # SQLite would take them for the new store's own.
@@ -281,10 +307,11 @@ def _create(path: Path, key: StoreKey) -> None:
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         fresh = Path(folder) / path.name
         fresh.touch(mode=0o600)  # its -wal and -shm take after it
-        engine = _engine(fresh, key, BUSY_TIMEOUT_S, "rw")
+        engine = _engine(lambda: fresh, key, BUSY_TIMEOUT_S, "rw")
         try:
             _migrate(engine)
             with writing(engine) as connection:
+                furnish(connection)
                 _begin_log(connection)
         finally:
             engine.dispose()  # the last one out writes everything into the one file
@@ -310,7 +337,7 @@ def _examine(path: Path, key: StoreKey, busy_timeout_s: float) -> None:
     if len(first_page) < _PAGE_LENGTH:
         # SQLite would take an empty file for a new store, and delete the latest changes beside it.
         raise DamagedStoreError(f"{path}: is cut short, so {_DAMAGED.advice}")
-    engine = _engine(path, key, busy_timeout_s, "ro")
+    engine = open_to_read(path, key, busy_timeout_s)
     try:
         with reading(engine) as connection:
             version = _version(connection)
@@ -321,6 +348,11 @@ def _examine(path: Path, key: StoreKey, busy_timeout_s: float) -> None:
             f"{path}: is of version {version}, this software knows {len(MIGRATIONS)}:"
             " install the newer software"
         )
+
+
+def open_to_read(path: Path, key: StoreKey, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+    """The very store at ``path``, in whatever state it is, and never to be written to."""
+    return _engine(lambda: path, key, busy_timeout_s, "ro")
 
 
 def _migrate(engine: Engine) -> None:
@@ -349,9 +381,11 @@ def _begin_log(connection: Connection) -> None:
     )
 
 
-def _engine(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw", "ro"]) -> Engine:
+def _engine(
+    find: Callable[[], Path], key: StoreKey, busy_timeout_s: float, mode: Literal["rw", "ro"]
+) -> Engine:
     def connect() -> Any:
-        return _connect(path, key, busy_timeout_s, mode)
+        return _connect(find(), key, busy_timeout_s, mode)
 
     engine = create_engine(
         "sqlite://",
@@ -366,12 +400,12 @@ def _engine(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw"
 
     @event.listens_for(engine, "connect")
     def remember_file(connection: Any, record: ConnectionPoolEntry) -> None:
-        record.info[_FILE] = _file_at(path)
+        record.info[_FILE] = _file_at(find())
 
     @event.listens_for(engine, "checkout")
     def see_that_it_is_there(connection: Any, record: ConnectionPoolEntry, *_: object) -> None:
         """What is put into a file that nobody finds any more would be thanked for, and lost."""
-        if record.info[_FILE] != _file_at(path):
+        if record.info[_FILE] != _file_at(find()):
             raise DisconnectionError  # and so another connection is made, if there is a store
 
     @event.listens_for(engine, "begin")
@@ -381,6 +415,7 @@ def _engine(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw"
 
     @event.listens_for(engine, "handle_error")
     def name_error(context: ExceptionContext) -> OutboxError | None:
+        path = find()
         if isinstance(context.original_exception, MemoryError):
             return _NO_MEMORY.error(_NO_MEMORY.message(path))
         code = getattr(context.original_exception, "sqlite_errorcode", 0)

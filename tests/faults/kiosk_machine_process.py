@@ -28,6 +28,7 @@ from sync_service.contract.wire import Recorded
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import OutboxError, StoreKey, open_store
 from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.renewal import open_or_renew
 from sync_service.outbox.state import State
 from sync_service.settings import read_stamp
 
@@ -46,12 +47,11 @@ def tell(*words: object) -> None:
     os.write(sys.stdout.fileno(), (" ".join(map(str, words)) + "\n").encode())
 
 
-def opened(store: str, key: str, *, durable: bool = True) -> Engine:
-    """The store, as the product opens it, but for how often it writes back.
+def paced(engine: Engine, *, durable: bool = True) -> Engine:
+    """A store as the product opens it, but for how often it writes back.
 
     One that is not ``durable`` is the control: SQLite's other setting, by which rows are lost.
     """
-    engine = open_store(Path(store), StoreKey(bytes.fromhex(key)))
 
     @event.listens_for(engine, "checkout")
     def set_pace(connection, *_):
@@ -103,7 +103,10 @@ def kiosk(store: str, key: str, stamp: str, first: int, *, durable: bool = True)
     """Record responses, numbered from ``first``, by the kiosk's own writer."""
 
     def open_shared_store() -> Store:
-        engine = opened(store, key, durable=durable)
+        path = Path(store)
+        store_key = StoreKey(bytes.fromhex(key))
+        sound = open_or_renew(path, store_key, path.with_name("identity"))
+        engine = paced(sound, durable=durable)
         state = State(engine)
         state.begin(read_stamp(Path(stamp)))
         return Store(Outbox(engine), state, engine.dispose)
@@ -131,7 +134,7 @@ def agent(store: str, key: str, seed: int) -> None:
     """Settle what waits, and purge, as the agent does with what a collector has received."""
     random = Random(seed)
     with suppress(OutboxError):  # the disk has lost its power, and the machine is about to
-        outbox = Outbox(opened(store, key))
+        outbox = Outbox(paced(open_store(Path(store), StoreKey(bytes.fromhex(key)))))
         while True:
             run = outbox.next_run(random.randint(1, 8), 10**6, hold=None)
             if run is None:

@@ -20,6 +20,7 @@ from sync_service.contract.sealing import OpeningKey, generate_opening_key
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import open_store, reading, writing
 from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.renewal import open_or_renew
 from sync_service.outbox.state import ForeignStampError, State
 
 
@@ -68,8 +69,11 @@ class Desk:
             pace=Pace(poll_s=0.05, retry_s=0.05),
         )
 
+    def open_engine(self):
+        return open_store(self.site.data / "store.db", KEY, busy_timeout_s=0.1)
+
     def open_store(self):
-        engine = open_store(self.site.data / "store.db", KEY, busy_timeout_s=0.1)
+        engine = self.open_engine()
         state = State(engine)
         state.begin(self.stamp)
         return Store(Outbox(engine), state, engine.dispose)
@@ -219,6 +223,35 @@ def test_closing_does_not_wait_for_counts_that_can_not_be_stored(desk):
     desk.writer.count_session()
     desk.wait_for("out of service")
     desk.writer.close(30)
+
+
+def damage(path):
+    """Flip a bit in a page of records."""
+    content = bytearray(path.read_bytes())
+    content[-3 * 4096] ^= 1
+    path.write_bytes(content)
+
+
+def test_damage_is_found_within_a_day_and_the_kiosk_goes_on_with_another_store(desk):
+    path = desk.site.data / "store.db"
+    desk.open_engine = lambda: open_or_renew(path, KEY, path.with_name("identity"))
+    desk.start()
+    for _ in range(100):
+        desk.writer.record(desk.response())
+    desk.wait_until(lambda: desk.told.words.count("recorded") == 100)
+    store = desk.site.open_store()
+    with store.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    store.dispose()
+    damage(path)
+
+    desk.today += timedelta(days=1)
+    desk.wait_until(path.with_name("store-2.db").exists)
+    desk.writer.record(desk.response(2))
+    desk.wait_for("recorded")
+    desk.wait_until(lambda: desk.told.words.count("recorded") == 101)
+    assert "failed" not in desk.told.words
+    assert path.exists()
 
 
 def test_days_are_counted_and_put_once_they_are_over(desk):
