@@ -444,7 +444,7 @@ ALTERED = [name for name in DOCUMENTS if name not in LIKE_ANOTHER and not name.e
 
 LISTS = (1, 8, 9, 12, 13, 24, 25, 32, 33, 64, 65, 500, 501)
 TEXTS = (1, 10, 11, 35, 36, 64, 65, 200, 201, 500, 501, 2000, 2001)
-STRINGS = (1, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 34, 63, 64, 65, 16441, 16442)
+STRINGS = (1, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 34, 63, 64, 65, 1217, 1218, 17529, 17530)
 EDGES = (1, 3, 9, 18, 23, 255, 500, 600, 2000, 65535, 2**20, 5_865_793, 2**32, 2**63 - 501, 2**63)
 VALUES = (
     *(None, True, False, "", b"", [], {}, {1: 1}, {"en": "x"}, "2026-03-14", "14 March"),
@@ -786,7 +786,16 @@ def costs():
             STATUS.kiosk_id, LOG, 1, first_link(LOG), [sealed] * number, bytes(wire.NONCE_LENGTH)
         )
 
+    def keys_with(key):
+        keys = Keys(key.sealing_key, CENTRE.verifying_key, CENTRE.verifying_key)
+        return len(Publication(1, STATUS.clock_at, keys).sign(CENTRE))
+
     full = len(KIOSK.sign(Context.BATCH, batch(500).encode()))
+    quantum_safe = OpeningKey(bytes(32), SealingAlgorithm.MLKEM768_X25519)
+    larger = quantum_safe.sealing_key.seal(encoded, LOG)
+    full_of_larger = len(
+        KIOSK.sign(Context.BATCH, replace(batch(500), sealed=[larger] * 500).encode())
+    )
     accepted = [Recorded.ACCEPTED] * 500
     receipt = Receipt(
         STATUS.kiosk_id, bytes(8), LOG, 1, batch(500).head.link, accepted, batch(500).head
@@ -800,6 +809,11 @@ def costs():
         "a batch of one": len(KIOSK.sign(Context.BATCH, batch(1).encode())),
         "a batch of 500": full,
         "each record in a batch of 500": round(full / 500, 1),
+        "sealed, by ML-KEM-768 with X25519": len(larger),
+        "a batch of 500 of those": full_of_larger,
+        "each of those in a batch of 500": round(full_of_larger / 500, 1),
+        "the keys publication, with X25519": keys_with(OPENING),
+        "the same with ML-KEM-768 and X25519": keys_with(quantum_safe),
         "the receipt for 500 that were accepted": len(
             CENTRE.sign(Context.RECEIPT, receipt.encode())
         ),
@@ -815,11 +829,17 @@ def test_the_costs_are_those_of_the_code():
 
 
 def test_the_sizes_of_sealed_records_are_those_of_the_code():
-    overhead = len(OPENING.sealing_key.seal(bytes(BUCKETS[0]), LOG)) - BUCKETS[0]
-    largest = BUCKETS[-1] + overhead
-    said = f"{overhead} bytes over its bucket: {BUCKETS[0] + overhead} for the smallest, {largest}"
-    assert said in PAGE
     assert ", ".join(map(str, BUCKETS[:-1])) + f" or {BUCKETS[-1]} bytes" in PAGE
+    lengths = ("public key", "encapsulated key", "sealed, over its bucket")
+    for row in table("algorithm", "KEM", *lengths):
+        algorithm = SealingAlgorithm(int(row["algorithm"]))
+        key = OpeningKey(bytes(32), algorithm).sealing_key
+        overhead = int(row["sealed, over its bucket"])
+        assert len(key.public) == int(row["public key"])
+        assert overhead == 1 + 8 + int(row["encapsulated key"]) + 16
+        for bucket in (BUCKETS[0], BUCKETS[-1]):
+            assert len(key.seal(bytes(bucket), LOG)) == bucket + overhead
+            assert re.search(rf"\b{bucket + overhead}\b", PAGE)
 
 
 def test_the_stamp_has_the_files_and_keys_that_the_page_names():

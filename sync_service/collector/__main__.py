@@ -15,7 +15,7 @@ from sync_service.collector import commands, key_commands, kiosk_commands, proof
 from sync_service.collector.config import DATABASE
 from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
-from sync_service.collector.rotation import Rotated
+from sync_service.collector.rotation import SEALING, Rotated
 from sync_service.contract.error import ContractError
 from sync_service.contract.publication import Stands
 from sync_service.settings import SettingsError
@@ -184,6 +184,13 @@ def _add_running(group: Group) -> None:
         metavar="URL",
         help="an empty PostgreSQL database, as in postgresql+asyncpg://regard@/regard; without it,"
         " a file in the folder",
+    )
+    init.add_argument(
+        "--sealing",
+        choices=list(SEALING),
+        default="x25519",
+        help="how kiosks shall seal: x25519, unless another is named; docs/keys.md says what"
+        " mlkem768-x25519 costs",
     )
     init.add_argument("--split", action="store_true", help=_SPLIT)
     _command(
@@ -491,6 +498,11 @@ def _add_keys(group: Group) -> None:
         choices=[rotated.value for rotated in Rotated],
         help="sealing: what kiosks seal to; receipt: what the collector signs its replies with;"
         " publishing: what publications are signed with",
+    )
+    rotate.add_argument(
+        "--sealing",
+        choices=list(SEALING),
+        help="how a new sealing key seals; without it, as the one in force does",
     )
     sheet = _command(
         keys,

@@ -25,6 +25,7 @@ from sync_service.collector.office import Office, open_office
 from sync_service.collector.publishing import Edition, read_questionnaire
 from sync_service.collector.pull.tokens import Tokens
 from sync_service.collector.replies import read_draft
+from sync_service.collector.rotation import SEALING
 from sync_service.collector.serving import serve as serve_kiosks
 from sync_service.collector.serving import stopping_by_signal
 from sync_service.collector.tables import Opening
@@ -53,7 +54,12 @@ async def init(args: argparse.Namespace) -> str:
             database=args.database,
         )
         centre = await found(
-            args.folder, settings, int(time.time()), args.authority, split=args.split
+            args.folder,
+            settings,
+            int(time.time()),
+            args.authority,
+            sealing=SEALING[args.sealing],
+            split=args.split,
         )
     except ValueError as error:
         raise OfficeError(str(error)) from None

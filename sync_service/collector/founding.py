@@ -20,6 +20,7 @@ from sync_service.collector.publishing import (
     read_questionnaire,
 )
 from sync_service.collector.recovery import write_sheets
+from sync_service.contract.sealing import SealingAlgorithm
 
 
 async def found(
@@ -28,11 +29,13 @@ async def found(
     now: int,
     authority: Path | None = None,
     *,
+    sealing: SealingAlgorithm = SealingAlgorithm.X25519,
     split: bool = False,
 ) -> Centre:
     """Make a collector's folder: settings, keys, certificates, database, first publications.
 
-    The sealing key's recovery sheets, one or, ``split``, three, are made and proven too.
+    ``sealing`` is how kiosks shall seal. The sealing key's recovery sheets, one or, ``split``,
+    three, are made and proven too.
 
     ``authority`` is the PEM file to pin where a proxy ends TLS, and is copied in; without it, an
     authority is made. All is built beside the folder and moved into its place when it is whole; a
@@ -61,7 +64,7 @@ async def found(
         raise OfficeError(f"{folder}: can't be made: {error.strerror}") from None
     try:
         built = Centre(unfinished, settings)
-        await _build(built, now, authority)
+        await _build(built, now, authority, sealing)
         [opening_key] = Keyring(built.keys).opening_keys()
         write_sheets(built.sheets, opening_key, split=split)
         os.sync()
@@ -73,8 +76,10 @@ async def found(
     return centre
 
 
-async def _build(centre: Centre, now: int, authority: Path | None) -> None:
-    keyring = Keyring.make(centre.keys)
+async def _build(
+    centre: Centre, now: int, authority: Path | None, sealing: SealingAlgorithm
+) -> None:
+    keyring = Keyring.make(centre.keys, sealing)
     if authority is None:
         made_at = datetime.fromtimestamp(now, UTC)
         Authority.make(centre.certificates, made_at).issue(centre.settings.names, made_at)

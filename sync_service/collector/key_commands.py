@@ -11,7 +11,7 @@ from sync_service.collector.keyring import Keyring
 from sync_service.collector.office import open_office
 from sync_service.collector.publishing import keys_in_force
 from sync_service.collector.recovery import read_sheets, write_sheets
-from sync_service.collector.rotation import Rotated, rotate
+from sync_service.collector.rotation import SEALING, Rotated, rotate
 
 _THEN: Final[Mapping[Rotated, str]] = {
     Rotated.SEALING: "Write its recovery sheet: regard-collector keys sheet INTO. Start `serve`, or"
@@ -26,8 +26,11 @@ _THEN: Final[Mapping[Rotated, str]] = {
 async def rotate_key(args: argparse.Namespace) -> str:
     """Let a new key come into force in place of one of the centre's."""
     rotated = Rotated(args.key)
+    algorithm = None if args.sealing is None else SEALING[args.sealing]
+    if algorithm is not None and rotated is not Rotated.SEALING:
+        raise OfficeError("--sealing says how the sealing key seals: it goes with no other key")
     async with open_office(args.folder) as office, writing(office.engine) as connection:
-        edition = await rotate(connection, office.keyring, rotated, office.now)
+        edition = await rotate(connection, office.keyring, rotated, office.now, algorithm)
     return (
         f"A new {rotated.value} key is published, as {edition.kind.value}, serial {edition.serial}."
         " Kiosks take it at their next contact.\n"

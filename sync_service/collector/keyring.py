@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from sync_service.collector.error import KeyFileError
 from sync_service.contract.publication import Keys
-from sync_service.contract.sealing import OpeningKey, generate_opening_key
+from sync_service.contract.sealing import OpeningKey, SealingAlgorithm, generate_opening_key
 from sync_service.contract.signing import SigningKey, VerifyingKey, generate_signing_key
 
 PUBLISHING_PUBLIC_FILE: Final = "publishing.pub"
@@ -41,11 +41,11 @@ class Keyring:
         self._folder = folder
 
     @classmethod
-    def make(cls, folder: Path) -> Self:
-        """Make all keys in a new folder."""
+    def make(cls, folder: Path, algorithm: SealingAlgorithm = SealingAlgorithm.X25519) -> Self:
+        """Make all keys in a new folder; ``algorithm`` is the sealing key's."""
         folder.mkdir(mode=0o700)
         keyring = cls(folder)
-        keyring.add_opening_key()
+        keyring.add_opening_key(algorithm)
         keyring.add_signing_key(Signs.RECEIPTS)
         publishing_key = keyring.add_signing_key(Signs.PUBLICATIONS)
         keyring._write(PUBLISHING_PUBLIC_FILE, publishing_key.verifying_key.public)
@@ -72,7 +72,7 @@ class Keyring:
             raise KeyFileError(
                 f"{self._folder}: there is no sealing key (sealing-*.key) here to open records with"
             )
-        return [OpeningKey(self._read(name)) for name in names]
+        return [self._read_opening_key(name) for name in names]
 
     def public_keys(self, opening_key: OpeningKey) -> Keys:
         """What kiosks are told: a sealing key, and the newest that sign for the centre."""
@@ -89,9 +89,9 @@ class Keyring:
         self._write(f"{signs.value}.key" if number == 1 else f"{signs.value}-{number}.key", private)
         return SigningKey(private)
 
-    def add_opening_key(self) -> OpeningKey:
+    def add_opening_key(self, algorithm: SealingAlgorithm = SealingAlgorithm.X25519) -> OpeningKey:
         """Make one more sealing key; the file's name says its id."""
-        key = OpeningKey(generate_opening_key())
+        key = OpeningKey(generate_opening_key(), algorithm)
         self.keep_opening_key(key)
         return key
 
@@ -99,9 +99,9 @@ class Keyring:
         """Keep a sealing key as a file; None if it is here already."""
         name = f"sealing-{key.sealing_key.key_id.hex()}.key"
         try:
-            self._write(name, key.private)
+            self._write(name, bytes([key.sealing_key.algorithm]) + key.private)
         except FileExistsError:
-            self._read(name)
+            self._read_opening_key(name)
             return None
         return self._folder / name
 
@@ -111,7 +111,16 @@ class Keyring:
         found = (form.fullmatch(path.name) for path in self._folder.glob(f"{signs.value}*.key"))
         return sorted((int(match[1] or 1), match[0]) for match in found if match)
 
-    def _read(self, name: str) -> bytes:
+    def _read_opening_key(self, name: str) -> OpeningKey:
+        algorithm, *private = self._read(name, 1 + _LENGTH)
+        try:
+            return OpeningKey(bytes(private), SealingAlgorithm(algorithm))
+        except ValueError:
+            raise KeyFileError(
+                f"{self._folder / name}: of an algorithm that this version doesn't know"
+            ) from None
+
+    def _read(self, name: str, length: int = _LENGTH) -> bytes:
         path = self._folder / name
         try:
             key = bytes.fromhex(path.read_text(encoding="ascii"))
@@ -119,8 +128,8 @@ class Keyring:
             raise KeyFileError(f"{path}: can't be read: {error.strerror}") from None
         except ValueError:
             key = b""
-        if len(key) != _LENGTH:
-            raise KeyFileError(f"{path}: damaged; it should hold {2 * _LENGTH} hexadecimal digits")
+        if len(key) != length:
+            raise KeyFileError(f"{path}: damaged; it should hold {2 * length} hexadecimal digits")
         return key
 
     def _write(self, name: str, key: bytes) -> None:

@@ -17,7 +17,12 @@ from sync_service.collector.error import OfficeError
 from sync_service.collector.keyring import write_private
 from sync_service.contract.error import ContractError
 from sync_service.contract.record import BUCKETS
-from sync_service.contract.sealing import LOG_ID_LENGTH, OpeningKey, SealingKey
+from sync_service.contract.sealing import (
+    LOG_ID_LENGTH,
+    OpeningKey,
+    SealingAlgorithm,
+    SealingKey,
+)
 
 SHARES: Final = 3
 NEEDED: Final = 2
@@ -90,14 +95,13 @@ def read_sheets(paths: Sequence[Path]) -> OpeningKey:
     if len(shares) < needed:
         raise OfficeError(f"a key that was split needs {needed} different sheets: name one more")
     try:
-        key = OpeningKey(combine_mnemonics([*shares.values()][:needed]))
+        private = combine_mnemonics([*shares.values()][:needed])
     except MnemonicError:
         raise OfficeError("these sheets are not of the same key, or not of the same set") from None
-    if key_ids != {key.sealing_key.key_id}:
-        raise OfficeError(
-            'the words give another key than the line "key:" says: look at both again'
-        )
-    return key
+    for key in (OpeningKey(private, algorithm) for algorithm in SealingAlgorithm):
+        if key_ids == {key.sealing_key.key_id}:
+            return key
+    raise OfficeError('the words give another key than the line "key:" says: look at both')
 
 
 def _sheets(key: OpeningKey, names: Sequence[str], *, split: bool) -> list[str]:

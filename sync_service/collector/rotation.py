@@ -7,6 +7,7 @@ database that was brought back from before one, is the first to come into force.
 
 from dataclasses import replace
 from enum import Enum
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,8 +16,13 @@ from sync_service.collector.keyring import Keyring, Signs
 from sync_service.collector.published import Published
 from sync_service.collector.publishing import Edition, Publisher, keys_in_force
 from sync_service.contract.publication import Keys
-from sync_service.contract.sealing import SealingKey
+from sync_service.contract.sealing import SealingAlgorithm, SealingKey
 from sync_service.contract.signing import SigningKey, VerifyingKey
+
+SEALING: Final = {
+    algorithm.name.lower().replace("_", "-"): algorithm for algorithm in SealingAlgorithm
+}
+"""How a sealing key can seal, by the names that commands have for it."""
 
 
 class Rotated(Enum):
@@ -28,9 +34,15 @@ class Rotated(Enum):
 
 
 async def rotate(
-    connection: AsyncConnection, keyring: Keyring, rotated: Rotated, now: int
+    connection: AsyncConnection,
+    keyring: Keyring,
+    rotated: Rotated,
+    now: int,
+    algorithm: SealingAlgorithm | None = None,
 ) -> Edition:
     """Let a new key come into force; in the caller's writing transaction.
+
+    ``algorithm`` is a new sealing key's; without it, that of the one in force.
 
     Raises:
         OfficeError: no keys were ever published.
@@ -43,7 +55,8 @@ async def rotate(
     match rotated:
         case Rotated.SEALING:
             sealing_keys = {each.sealing for each in published}
-            keys = replace(keys, sealing=_next_sealing_key(keyring, sealing_keys))
+            algorithm = algorithm or keys.sealing.algorithm
+            keys = replace(keys, sealing=_next_sealing_key(keyring, sealing_keys, algorithm))
         case Rotated.RECEIPT:
             used = {each.receipt for each in published}
             keys = replace(keys, receipt=_next_key(keyring, Signs.RECEIPTS, used))
@@ -74,11 +87,13 @@ async def _published(connection: AsyncConnection, keyring: Keyring) -> list[Keys
     return [published[serial] for serial in sorted(published)]
 
 
-def _next_sealing_key(keyring: Keyring, used: set[SealingKey]) -> SealingKey:
+def _next_sealing_key(
+    keyring: Keyring, used: set[SealingKey], algorithm: SealingAlgorithm
+) -> SealingKey:
     for key in keyring.opening_keys():
-        if key.sealing_key not in used:
+        if key.sealing_key.algorithm is algorithm and key.sealing_key not in used:
             return key.sealing_key
-    return keyring.add_opening_key().sealing_key
+    return keyring.add_opening_key(algorithm).sealing_key
 
 
 def _next_key(keyring: Keyring, signs: Signs, used: set[VerifyingKey]) -> VerifyingKey:

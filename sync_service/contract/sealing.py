@@ -7,33 +7,57 @@ the key id and the log id. The order within a log is the chain's business.
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from hashlib import sha256
+from hashlib import sha256, shake_256
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.mlkem import (
+    MLKEM768PrivateKey,
+    MLKEM768PublicKey,
+)
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.hpke import (
+    AEAD,
+    KDF,
+    KEM,
+    MLKEM768X25519PrivateKey,
+    MLKEM768X25519PublicKey,
+    Suite,
+)
 
 from sync_service.contract.error import MalformedError, UnknownKeyError, UnopenableError
 from sync_service.contract.record import BUCKETS
-
-LOG_ID_LENGTH: Final = 16
-KEY_ID_LENGTH: Final = 8
-HEADER_LENGTH: Final = 1 + KEY_ID_LENGTH
-MAX_SEALED_LENGTH: Final = HEADER_LENGTH + 48 + BUCKETS[-1]
-
-_LABEL: Final = b"regard/1 record\x00"
-# ChaCha20 because a Pi 4's core has no AES instructions.
-_SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 
 class SealingAlgorithm(IntEnum):
     """How a record is sealed. A number is never used again."""
 
     X25519 = 1
+    MLKEM768_X25519 = 2
 
 
-_OVERHEAD: Final = {SealingAlgorithm.X25519: 32 + 16}
+LOG_ID_LENGTH: Final = 16
+KEY_ID_LENGTH: Final = 8
+HEADER_LENGTH: Final = 1 + KEY_ID_LENGTH
+_OVERHEAD: Final = {
+    SealingAlgorithm.X25519: 32 + 16,
+    SealingAlgorithm.MLKEM768_X25519: 1120 + 16,
+}
+MAX_SEALED_LENGTH: Final = HEADER_LENGTH + max(_OVERHEAD.values()) + BUCKETS[-1]
+
+_MLKEM768_PUBLIC_LENGTH: Final = 1184
+_MLKEM768_SEED_LENGTH: Final = 64
+_LABEL: Final = b"regard/1 record\x00"
+# ChaCha20 because a Pi 4's core has no AES instructions.
+_SUITES: Final = {
+    SealingAlgorithm.X25519: Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305),
+    SealingAlgorithm.MLKEM768_X25519: Suite(
+        KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305
+    ),
+}
+
+_PublicKey = X25519PublicKey | MLKEM768X25519PublicKey
+_PrivateKey = X25519PrivateKey | MLKEM768X25519PrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +70,18 @@ class SealedHeader:
 
 @dataclass(frozen=True, slots=True)
 class SealingKey:
-    """The public key that kiosks seal to. ``public`` is the 32 raw bytes."""
+    """The public key that kiosks seal to. ``public`` is its raw bytes: of X25519, 32; of ML-KEM-768
+    with X25519, the one's 1184 and the other's 32.
+    """
 
     public: bytes
     algorithm: SealingAlgorithm = SealingAlgorithm.X25519
     key_id: bytes = field(init=False)
-    _key: X25519PublicKey = field(init=False, repr=False, compare=False)
+    _key: _PublicKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
-            key = X25519PublicKey.from_public_bytes(self.public)
+            key = _public_key(self.algorithm, self.public)
         except ValueError as error:
             raise MalformedError(f"sealing key: {error}") from None
         object.__setattr__(self, "_key", key)
@@ -64,16 +90,22 @@ class SealingKey:
     def seal(self, padded: bytes, log_id: bytes) -> bytes:
         """Seal an encoded record of a log."""
         header = bytes([self.algorithm]) + self.key_id
-        return header + _SUITE.encrypt(padded, self._key, info=_LABEL + header + log_id)
+        suite = _SUITES[self.algorithm]
+        return header + suite.encrypt(padded, self._key, info=_LABEL + header + log_id)
 
 
 class OpeningKey:
-    """The private key of the central team. ``private`` is its 32 raw bytes: guard them."""
+    """The private key of the central team. ``private`` is its 32 raw bytes: guard them.
 
-    def __init__(self, private: bytes) -> None:
+    Of ML-KEM-768 with X25519, they are the seed from which both keys are made.
+    """
+
+    def __init__(
+        self, private: bytes, algorithm: SealingAlgorithm = SealingAlgorithm.X25519
+    ) -> None:
         self.private = private
-        self._key = X25519PrivateKey.from_private_bytes(private)
-        self.sealing_key = SealingKey(self._key.public_key().public_bytes_raw())
+        self._key, public = _private_key(algorithm, private)
+        self.sealing_key = SealingKey(public, algorithm)
 
     def open(self, sealed: bytes, log_id: bytes) -> bytes:
         """The encoded record that was sealed.
@@ -87,7 +119,7 @@ class OpeningKey:
         if header.key_id != self.sealing_key.key_id:
             raise UnknownKeyError(f"sealed for key {header.key_id.hex()}")
         try:
-            return _SUITE.decrypt(
+            return _SUITES[header.algorithm].decrypt(
                 sealed[HEADER_LENGTH:], self._key, info=_LABEL + sealed[:HEADER_LENGTH] + log_id
             )
         except (InvalidTag, ValueError):
@@ -111,8 +143,30 @@ def read_header(sealed: bytes) -> SealedHeader:
 
 
 def generate_opening_key() -> bytes:
-    """A new private key, 32 raw bytes."""
+    """A new private key, 32 raw bytes, for any of the algorithms."""
     return X25519PrivateKey.generate().private_bytes_raw()
+
+
+def _public_key(algorithm: SealingAlgorithm, public: bytes) -> _PublicKey:
+    if algorithm is SealingAlgorithm.X25519:
+        return X25519PublicKey.from_public_bytes(public)
+    return MLKEM768X25519PublicKey(
+        MLKEM768PublicKey.from_public_bytes(public[:_MLKEM768_PUBLIC_LENGTH]),
+        X25519PublicKey.from_public_bytes(public[_MLKEM768_PUBLIC_LENGTH:]),
+    )
+
+
+def _private_key(algorithm: SealingAlgorithm, private: bytes) -> tuple[_PrivateKey, bytes]:
+    """The private key that raw bytes stand for, and its public half's raw bytes."""
+    if algorithm is SealingAlgorithm.X25519:
+        key = X25519PrivateKey.from_private_bytes(private)
+        return key, key.public_key().public_bytes_raw()
+    # As X-Wing expands its seed (draft-connolly-cfrg-xwing-kem).
+    expanded = shake_256(private).digest(_MLKEM768_SEED_LENGTH + 32)
+    mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM768_SEED_LENGTH])
+    x25519 = X25519PrivateKey.from_private_bytes(expanded[_MLKEM768_SEED_LENGTH:])
+    public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
+    return MLKEM768X25519PrivateKey(mlkem, x25519), public
 
 
 def _key_id(algorithm: SealingAlgorithm, public: bytes) -> bytes:

@@ -196,13 +196,13 @@ class Rig:
         async with reading(self.engine) as connection:
             return await receipt_key(connection, self.keyring)
 
-    def rotate(self, *rotated, now=NOW):
+    def rotate(self, *rotated, now=NOW, algorithm=None):
         """Let new keys come into force, one after the other."""
 
         async def rotate_all():
             for each in rotated:
                 async with writing(self.engine) as connection:
-                    await rotate(connection, self.keyring, Rotated(each), now)
+                    await rotate(connection, self.keyring, Rotated(each), now, algorithm)
 
         self.run(rotate_all())
 

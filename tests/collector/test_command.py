@@ -228,6 +228,29 @@ def test_a_collector_can_begin_with_a_sealing_key_that_is_split(says, tmp_path):
     assert "which is here already" in says("keys", "recover", one, three, "--folder", folder)
 
 
+def test_a_collector_can_begin_with_sealing_that_withstands_quantum_computers(
+    says, refuses, tmp_path
+):
+    folder = tmp_path / "regard"
+    here = ("--folder", folder)
+    address = ("--address", "https://collector.example:8443")
+    says("init", folder, *address, "--sealing", "mlkem768-x25519")
+    [sealing] = (folder / "keys").glob("sealing-*.key")
+    [sheet] = (folder / "recovery-sheets").iterdir()
+    content = sealing.read_bytes()
+    assert content.startswith(b"02")
+
+    sealing.unlink()
+    assert f"is back, in {sealing}" in says("keys", "recover", sheet, *here)
+
+    assert sealing.read_bytes() == content
+    other = ("keys", "rotate", "receipt", "--sealing", "x25519")
+    assert "goes with no other key" in refuses(*other, *here)
+    says("keys", "rotate", "sealing", "--sealing", "x25519", *here)
+    [new] = {*(folder / "keys").glob("sealing-*.key")} - {sealing}
+    assert new.read_bytes().startswith(b"01")
+
+
 def test_what_an_organisation_tells_is_changed_by_command(rig, says, refuses):
     here = ("--folder", rig.centre.folder)
     change = ("organisation", "change", "council", *here)

@@ -17,6 +17,7 @@ from sync_service.contract.publication import (
     Replies,
     publication_digest,
 )
+from sync_service.contract.sealing import SealingAlgorithm
 from sync_service.contract.signing import Context, Envelope, SigningKey
 from sync_service.contract.wire import Standing
 
@@ -147,6 +148,24 @@ def test_receipts_by_the_old_key_are_believed_until_the_new_one_has_signed(rig, 
     assert [believes(started, key) for key in new] == [False, False, True]
     assert not believes(started, old)
     assert exported() == {"central": 4}
+
+
+def test_sealing_changes_to_what_withstands_quantum_computers_and_stays_so(rig, started, exported):
+    started.record(1)
+    rig.rotate("sealing", algorithm=SealingAlgorithm.MLKEM768_X25519)
+    rig.restart()
+    assert started.contact()
+    started.record(2)
+    assert started.contact()
+    rig.rotate("sealing")
+    assert started.contact()
+    started.record(1)
+    assert started.contact()
+
+    sealed = [row.sealed for row in rig.read(select(tables.record.c.sealed))]
+    assert sorted(map(len, sealed)) == [121, 121, 1209, 1209, 1209]
+    assert len({bytes(each[1:9]) for each in sealed}) == 3
+    assert exported() == {"central": 5}
 
 
 def test_a_key_that_was_never_published_is_never_believed(started):

@@ -1,12 +1,14 @@
 """Golden files: what version 1 of the contract wrote must be read for ever.
 
 Each was written once, and is never written again: `golden/version-1.json` by this version's first
-code, one with a month in its name when publications got members that may be left out. Encodings
+code, one with a month in its name when publications got members that may be left out, or records
+another way to be sealed. Encodings
 that are deterministic must still give the very same bytes; sealed records, which never seal the
 same way twice, must still open.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,17 +29,20 @@ from sync_service.contract.record import (
     decode_record,
     encode_record,
 )
+from sync_service.contract.sealing import OpeningKey, SealingAlgorithm
 from sync_service.contract.signing import Context, Envelope, SigningKey
 from sync_service.contract.stamp import Stamp
 from sync_service.contract.wire import Batch, Receipt, Recorded
 
 FOLDER = Path(__file__).parent / "golden"
 GOLDEN = json.loads((FOLDER / "version-1.json").read_text())
+QUANTUM_SAFE = json.loads((FOLDER / "version-1-2026-11-mlkem768.json").read_text())
 PUBLICATIONS = {
     name: signed
     for path in FOLDER.glob("*.json")
     for name, signed in json.loads(path.read_text())["publications"].items()
 }
+QUANTUM_SAFE_KEY = OpeningKey(bytes([1] * 32), SealingAlgorithm.MLKEM768_X25519)
 LOG = bytes.fromhex(GOLDEN["log_id"])
 KIOSK = SigningKey(bytes([4] * 32))
 
@@ -103,6 +108,12 @@ def test_a_golden_sealed_record_still_opens(name, centre):
     assert decode_record(centre.opening.open(sealed, LOG)) == RECORDS[name]
 
 
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_golden_record_sealed_against_quantum_computers_still_opens(name):
+    sealed = bytes.fromhex(QUANTUM_SAFE["sealed by mlkem768_x25519"][name])
+    assert decode_record(QUANTUM_SAFE_KEY.open(sealed, LOG)) == RECORDS[name]
+
+
 def golden_batch():
     sealed = [bytes.fromhex(record["sealed"]) for record in GOLDEN["records"].values()]
     return Batch(KIOSK.verifying_key.kiosk_id, LOG, 1, first_link(LOG), tuple(sealed), bytes(8))
@@ -135,7 +146,9 @@ def test_the_golden_receipt_is_read_and_written_as_it_was(centre):
 
 @pytest.fixture
 def publications(centre, assignment, assignment_in_full, questionnaire, replies):
+    keys = replace(centre.keys().body, sealing=QUANTUM_SAFE_KEY.sealing_key)
     bodies = {
+        "keys of mlkem768_x25519": Publication(5, 1_773_480_000, keys),
         "assignment": Publication(2, 1_773_480_000, assignment),
         "assignment in full": Publication(2, 1_773_480_000, assignment_in_full),
         "questionnaire": Publication(3, 1_773_480_000, questionnaire),
