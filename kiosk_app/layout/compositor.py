@@ -1,5 +1,6 @@
 """The compositor: sets each view of the kiosk into a page for one panel."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,7 @@ _READINGS: Final = {
     Screen.REPLIES: replies_page,
     Screen.VERDICT: verdict_page,
 }
+_LAYOUTS_KEPT: Final = 128
 _DISMISSED: Final = (Screen.THANKS, Screen.DISCARDED)
 
 
@@ -41,13 +43,16 @@ class Turned:
 
 
 class Compositor:
-    """Sets views into pages. It is quick the second time, as it keeps what it measured."""
+    """Sets views into pages. It is quick the second time, as it keeps what it measured and set;
+    only never a view that may hold what a respondent wrote.
+    """
 
     def __init__(self, panel: Panel, catalogues: Mapping[str, Catalogue]) -> None:
         self.panel = panel
         self.catalogues = catalogues
         self.lettering = Lettering()
         self._setting = Setting(self.lettering, catalogues, Measures.on(panel))
+        self._kept: deque[tuple[View, Turned, Layout]] = deque(maxlen=_LAYOUTS_KEPT)
 
     def compose(self, view: View, turned: Turned) -> Layout:
         """The page of a view.
@@ -55,6 +60,16 @@ class Compositor:
         Raises:
             NoRoomError: the panel has no room for it.
         """
+        if view.asked is not None and view.asked.kind == "text":
+            return self._set(view, turned)
+        for kept_view, kept_turned, layout in self._kept:  # a view has no hash: it holds mappings
+            if (kept_view, kept_turned) == (view, turned):
+                return layout
+        layout = self._set(view, turned)
+        self._kept.append((view, turned, layout))
+        return layout
+
+    def _set(self, view: View, turned: Turned) -> Layout:
         for page in self._pages(view, turned):
             placed = page.place()
             if placed is not None:

@@ -128,13 +128,13 @@ class Lettering:
         return tuple(lines)
 
     def draw(self, lines: Sequence[str], style: Style, *, centred: bool) -> Image.Image:
-        """Lines as a mask, no larger than their letters reach."""
-        widths = [self.width(line, style) for line in lines]
-        mask = Image.new("L", (max(widths), style.height(len(lines))))
+        """Lines as a mask, no larger than their letters reach. Nothing is kept."""
+        extents = [self._measure(line, style.size, style.weight) for line in lines]
+        width = max(right - left for left, right in extents)
+        mask = Image.new("L", (width, style.height(len(lines))))
         pen = ImageDraw.Draw(mask)
-        for number, (line, width) in enumerate(zip(lines, widths, strict=True)):
-            x = (mask.width - width) // 2 if centred else 0
-            left, _ = self.extent(line, style)
+        for number, (line, (left, right)) in enumerate(zip(lines, extents, strict=True)):
+            x = (width - (right - left)) // 2 if centred else 0
             place = (x - left, style.baseline(number))
             pen.text(place, line, fill=255, font=self.font(style), anchor="ls")
         return mask

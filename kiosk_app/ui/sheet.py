@@ -51,4 +51,5 @@ class Sheet(Widget):
             lines = lines[-most:]
         box = Box(room.x, room.y, room.width, style.height(len(lines)))
         colour = Ground.CARD.words if self.written else Ground.CARD.quiet
-        self._ink.add(Ink(self._stage, Lettered(box, lines, style), colour))
+        words = Lettered(box, lines, style)
+        self._ink.add(Ink(self._stage, words, colour, written=bool(self.written)))

@@ -33,12 +33,15 @@ class Stage:
 
 
 class Ink(InstructionGroup):
-    """Words on the screen, in one colour."""
+    """Words on the screen, in one colour. Of those ``written`` by a respondent nothing is kept."""
 
-    def __init__(self, stage: Stage, words: Lettered, colour: Colour) -> None:
+    def __init__(
+        self, stage: Stage, words: Lettered, colour: Colour, *, written: bool = False
+    ) -> None:
         super().__init__()
         centred = words.align is Align.CENTRE
-        drawn = texture.of_words(stage.lettering, words.lines, words.style, centred=centred)
+        draw = texture.of_words if written else texture.of_published_words
+        drawn = draw(stage.lettering, words.lines, words.style, centred=centred)
         self.box = words.ink_box(*drawn.size)
         self._colour = Color(*colour)
         self.add(self._colour)

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from kiosk_app.layout.lettering import Lettering, Style
 from kiosk_app.ui.palette import Colour
 
+_WORDS_KEPT: Final = 96
 _FINE: Final = 4
 _TICK: Final = ((0.28, 0.52), (0.44, 0.67), (0.73, 0.35))
 _TICK_WIDTH: Final = 0.1
@@ -19,6 +20,10 @@ def of_words(lettering: Lettering, lines: Sequence[str], style: Style, *, centre
     """Lines in white, to be given a colour, on nothing."""
     mask = lettering.draw(lines, style, centred=centred)
     return _upload(Image.merge("LA", (Image.new("L", mask.size, 255), mask)), "luminance_alpha")
+
+
+of_published_words = lru_cache(_WORDS_KEPT)(of_words)
+"""The same, kept for the next time: not for what a respondent wrote."""
 
 
 @lru_cache(32)

@@ -333,6 +333,15 @@ def test_no_more_can_be_written_than_the_item_admits(writing):
     assert writing.recorded[0].answers[3] == "a" * 20
 
 
+def test_what_is_written_is_not_among_the_words_that_are_kept_drawn(writing):
+    from kiosk_app.ui import texture
+
+    write(writing, "a")
+    before = texture.of_published_words.cache_info().misses
+    write(writing, *"nn")
+    assert texture.of_published_words.cache_info().misses == before
+
+
 def test_blank_is_no_answer(writing):
     write(writing, "space", "space")
     assert button(writing, "next").disabled

@@ -1,5 +1,6 @@
 """Every screen on every panel in every language: legible, touchable, whole, nothing on anything."""
 
+import sys
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
@@ -20,6 +21,7 @@ from views import (
 
 from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.layout.compositor import Compositor, Turned
+from kiosk_app.layout.lettering import Style, Weight
 from kiosk_app.layout.panel import PANELS
 from kiosk_app.layout.placed import Act, Align, Button, Card, Ground, Lettered, Rule, Sheet
 from kiosk_app.layout.writing import Keys
@@ -261,3 +263,23 @@ def test_faces_are_on_a_scale_only_and_in_its_order(compositor):
             assert faces == []
         elif faces:
             assert [(face.place, face.of) for face in faces] == [(n, 5) for n in range(1, 6)]
+
+
+def test_a_page_that_was_set_before_is_the_same_page_and_one_for_writing_is_not_kept():
+    compositor = Compositor(PANELS["10.1-1280x800"], CATALOGUES)
+    gp = questionnaire("gp")
+    view = asking(gp.by_name("involvement"), "en")
+    assert compositor.compose(view, Turned()) is compositor.compose(replace(view), Turned())
+    written = asking(gp.by_name("fft_reason"), "en", given="Ann Jones was kind")
+    before = sys.getrefcount(written)
+    compositor.compose(written, Turned(leaf=1))
+    assert sys.getrefcount(written) == before
+
+
+def test_of_what_is_only_broken_into_lines_and_drawn_nothing_is_kept():
+    lettering = Compositor(PANELS["10.1-1280x800"], CATALOGUES).lettering
+    style = Style(30, Weight.REGULAR, 40)
+    [line] = lettering.break_anywhere("Ann Jones was kind", style, 1000)
+    before = sys.getrefcount(line)
+    lettering.draw([line], style, centred=False)
+    assert sys.getrefcount(line) == before
