@@ -57,7 +57,10 @@ def tell(
     print("load averages over 1, 5 and 15 minutes:", *(f"{load:.1f}" for load in os.getloadavg()))
     parts = {"figures": figures, "baselines": baselines, "ratios": ratios}
     rounded = {
-        part: {name: float(f"{value:.4g}") for name, value in values.items()}
+        part: {
+            name: value if isinstance(value, int) else float(f"{value:.4g}")  # counts are exact
+            for name, value in values.items()
+        }
         for part, values in parts.items()
     }
     print(json.dumps({"bench": bench, **rounded}))
