@@ -44,6 +44,10 @@ fleet: $(ready) ## Let a herd of kiosks come back at once and judge what arrived
 	PYTHONPATH=tests:tests/benchmarks .venv/bin/python \
 		tests/fleet/reconnecting.py --kiosks $(or $(KIOSKS),$(error Say how many: KIOSKS=2000)) $(ARGS)
 
+.PHONY: soak
+soak: $(ready) ## Use the kiosk's screen for 20,000 sessions: does it grow or slow down?
+	PYTHONPATH=tests:packaging/demo .venv/bin/python tests/benchmarks/soak.py $(ARGS)
+
 .PHONY: pages
 pages: $(ready) ## Take a picture of each page, at three widths, into build/pages
 	PYTHONPATH=tests .venv/bin/python tests/collector/pages/pictures.py build/pages

@@ -28,7 +28,7 @@ class Processes:
 
     def memory_mb(self, kind: str) -> float:
         """Their memory in MB, as ``Pss`` (what is shared is divided) or as ``Rss``."""
-        return sum(_memory_mb(pid, kind) for pid in self._members())
+        return sum(memory_mb(pid, kind) for pid in self._members())
 
     def count(self) -> int:
         """How many they are."""
@@ -78,7 +78,7 @@ def _cpu_s(pid: int) -> float:
     return own + ended / _TICKS_S
 
 
-def _memory_mb(pid: int, kind: str) -> float:
+def memory_mb(pid: int, kind: str) -> float:
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith(f"{kind}:"):
