@@ -23,7 +23,7 @@ refused by a named error before anything is written to it.
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -229,7 +229,7 @@ def open_store(path: Path, key: StoreKey, busy_timeout_s: float = BUSY_TIMEOUT_S
         _examine(newest_store(path), key, busy_timeout_s)
     engine = _engine(lambda: newest_store(path), key, busy_timeout_s, "rw")
     try:
-        _migrate(engine)
+        migrate(engine, MIGRATIONS)
     except BaseException:
         engine.dispose()
         raise
@@ -241,10 +241,14 @@ def newest_store(path: Path) -> Path:
     newest = path
     for number in count(2):
         following = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        if not following.exists():
-            return newest
+        try:
+            following.stat()
+        except FileNotFoundError:
+            break
+        except OSError:  # whoever opens it will hear what it is; the one before must not be used
+            return following
         newest = following
-    raise AssertionError
+    return newest
 
 
 def following_store(path: Path) -> Path:
@@ -309,7 +313,7 @@ def create_store(
         fresh.touch(mode=0o600)  # its -wal and -shm take after it
         engine = _engine(lambda: fresh, key, BUSY_TIMEOUT_S, "rw")
         try:
-            _migrate(engine)
+            migrate(engine, MIGRATIONS)
             with writing(engine) as connection:
                 furnish(connection)
                 _begin_log(connection)
@@ -355,13 +359,14 @@ def open_to_read(path: Path, key: StoreKey, busy_timeout_s: float = BUSY_TIMEOUT
     return _engine(lambda: path, key, busy_timeout_s, "ro")
 
 
-def _migrate(engine: Engine) -> None:
+def migrate(engine: Engine, migrations: Sequence[Sequence[str]]) -> None:
+    """Bring a store to the version that these migrations end with, one transaction a version."""
     while True:
         with writing(engine) as connection:
             version = _version(connection)
-            if version == len(MIGRATIONS):
+            if version == len(migrations):
                 return
-            for statement in MIGRATIONS[version]:
+            for statement in migrations[version]:
                 connection.exec_driver_sql(statement)
             connection.exec_driver_sql(f"PRAGMA user_version = {version + 1}")
 

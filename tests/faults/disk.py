@@ -100,6 +100,13 @@ class Disk:
         """Give it its power back."""
         self._ask(power=True)
 
+    def sync(self, file: Path) -> None:
+        """See that a file in its folder, and its name there, survive a cut."""
+        for path in (file, self.folder):
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+
     def leave_space(self, total: int | None) -> None:
         """Let it have so many bytes in all; None: as many as anyone wants."""
         self._ask(space=total)

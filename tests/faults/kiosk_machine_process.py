@@ -26,7 +26,13 @@ from kiosk_app.writer import Pace, Store, Writer
 from sync_service.contract.record import Moment, Response, half_day_of
 from sync_service.contract.wire import Recorded
 from sync_service.outbox.clock import Clock
-from sync_service.outbox.database import OutboxError, StoreKey, open_store
+from sync_service.outbox.database import (
+    MIGRATIONS,
+    OutboxError,
+    StoreKey,
+    migrate,
+    open_store,
+)
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.renewal import open_or_renew
 from sync_service.outbox.state import State
@@ -149,7 +155,31 @@ def agent(store: str, key: str, seed: int) -> None:
                 outbox.purge(TODAY + timedelta(days=1))
 
 
-ROLES = {role.__name__: role for role in (kiosk, agent)}
+def renewer(store: str, key: str) -> None:
+    """Open a damaged store as the kiosk does."""
+    path = Path(store)
+    with suppress(OutboxError):
+        open_or_renew(path, StoreKey(bytes.fromhex(key)), path.with_name("identity")).dispose()
+    tell("done")
+
+
+NEXT_VERSION = (
+    "ALTER TABLE record ADD COLUMN note TEXT",
+    "UPDATE record SET note = 'a word to each'",
+    "CREATE INDEX record_note ON record (note)",
+)
+
+
+def migrator(store: str, key: str) -> None:
+    """Bring a store to a version after the newest."""
+    with suppress(OutboxError):
+        engine = open_store(Path(store), StoreKey(bytes.fromhex(key)))
+        migrate(engine, (*MIGRATIONS, NEXT_VERSION))
+        engine.dispose()
+    tell("done")
+
+
+ROLES = {role.__name__: role for role in (kiosk, agent, renewer, migrator)}
 
 
 def main() -> None:
