@@ -78,6 +78,8 @@ def abort(process):
 def write(window, words):
     """Tap a text on the kiosk's keyboard."""
     window.wait_for("asking", item=2)
+    window.tap("write")
+    window.next_view()
     window.settle()
     for letter in words:
         window.tap("key-space" if letter == " " else f"key-{letter}", settled=False)

@@ -226,7 +226,8 @@ class KioskWindow:
     def _keep(self) -> None:
         """Listen to the kiosk until it ends for good."""
         self._listen()
-        while self.process.wait() not in _ENDED and self._restarts:
+        # Unless it is to be started again, how it ended is left for whoever asks the kernel.
+        while self._restarts and self.process.wait() not in _ENDED and self._restarts:
             time.sleep(_RESTART_S)
             self.process, self._window = self._start(), ""
             self._listen()
