@@ -42,6 +42,7 @@ Then, with --folder /srv/regard each time, or from within that folder:
   regard-collector kiosk list
   regard-collector account add Morwenna
   regard-collector export /tmp/regard-2026-03
+  regard-collector verify
 
 Each command explains itself: regard-collector site add --help
 """

@@ -365,17 +365,40 @@ def test_of_a_record_whose_bytes_expired_the_rest_can_be_redacted(rig, kept):
         rig.run(drop(1))
 
 
-def test_a_word_for_another_branch_is_none(rig, kept):
+def test_an_expiry_covers_its_ranges():
     paper = Expiry("00", 1, ((1, 3), (5, 5)), NEXT_MONTH.date())
     assert [seq for seq in range(8) if paper.covers(seq)] == [1, 2, 3, 5]
     assert not Expiry("00", 1, (), NEXT_MONTH.date()).covers(1)
 
-    kiosk = rig.kiosk().record(3)
+
+def test_a_signed_word_about_one_log_or_branch_is_good_for_no_other(rig, kept):
+    kiosk, other = rig.kiosk().record(3), rig.kiosk().record(3)
     rig.deliver(kiosk)
     kept.open()
     kept.enforce(NEXT_MONTH)
-    rig.write(update(tables.expiry).values(branch=1))
-    assert kept.look(kiosk) == [(Kind.BYTES_GONE, 1, 3, True)]
+    rig.deliver(other)
+    for seq in (1, 2, 3):
+        rig.write(
+            update(tables.record)
+            .where(tables.record.c.log_id == other.log_id, tables.record.c.seq == seq)
+            .values(sealed=None, digest=other.digest(seq))
+        )
+    gone = [(Kind.BYTES_GONE, 1, 3, True)]
+    assert (kept.look(kiosk), kept.look(other)) == ([(Kind.EXPIRED, 1, 3, False)], gone)
+
+    rig.write(update(tables.expiry).values(log_id=other.log_id))
+    assert kept.look(other) == gone
+
+    rig.write(update(tables.expiry).values(log_id=kiosk.log_id, branch=1))
+    clone = kiosk.clone()
+    del clone.sealed[1:]
+    rig.deliver(clone.record(1), 2)
+    rig.write(
+        update(tables.record)
+        .where(tables.record.c.branch == 1)
+        .values(sealed=None, digest=clone.digest(2))
+    )
+    assert (Kind.BYTES_GONE, 2, 2, True) in kept.look(kiosk)
 
 
 # What is shown

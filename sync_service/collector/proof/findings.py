@@ -171,6 +171,8 @@ def _span(finding: Finding) -> str:
 
 
 def _between(finding: Finding) -> str:
+    if finding.since and finding.since == finding.until:
+        return f", among what came on {told_day(finding.since)}"
     if finding.since and finding.until:
         return f", between what came on {told_day(finding.since)} and on {told_day(finding.until)}"
     if finding.since:

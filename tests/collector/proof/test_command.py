@@ -67,9 +67,7 @@ def test_what_is_wrong_is_told_in_plain_words_under_the_name_of_its_log(rig, run
     assert status == WRONG
     lines = said.splitlines()
     assert lines[0] == f"central, desk-1, log {central.log_id.hex()}:"
-    assert lines[1] == (
-        "  Missing: record 5, between what came on 14 March 2026 and on 14 March 2026."
-    )
+    assert lines[1] == ("  Missing: record 5, among what came on 14 March 2026.")
     assert lines[2] == "  Altered: record 7 is not what the kiosk signed."
     assert lines[3] == f"surgery, desk-2, log {surgery.log_id.hex()}:"
     assert lines[4].startswith("  Fork: records 10 to 11 of branch 1 came on 15 March 2026 beside")
@@ -120,7 +118,7 @@ def test_programs_get_lines_of_json(rig, run, kiosks):
         "last_seq": 5,
         "since": "2026-03-14",
         "until": "2026-03-14",
-        "told": "Missing: record 5, between what came on 14 March 2026 and on 14 March 2026.",
+        "told": "Missing: record 5, among what came on 14 March 2026.",
     }
     assert summary == {"logs": 2, "records": 17, "wrong_logs": 1}
 

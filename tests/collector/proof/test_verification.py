@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 
 from sync_service.collector import tables
 from sync_service.collector.enrolment import approve
-from sync_service.collector.proof.findings import Kind
+from sync_service.collector.proof.findings import Kind, told
 from sync_service.collector.proof.verification import Verification, list_logs
 from sync_service.contract.sealing import SealingKey
 from sync_service.contract.signing import Context, Envelope, SigningKey, generate_signing_key
@@ -110,6 +110,9 @@ def test_what_is_missing_is_told_with_the_days_on_which_its_neighbours_came(rig,
 
     assert (found.first_seq, found.last_seq) == (4, 5)
     assert (found.since.isoformat(), found.until.isoformat()) == ("2026-03-14", "2026-03-18")
+    assert told(found) == (
+        "Missing: records 4 to 5, between what came on 14 March 2026 and on 18 March 2026."
+    )
 
 
 def test_a_truncated_tail_is_missing(rig, kiosk, look):
