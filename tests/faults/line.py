@@ -15,6 +15,7 @@ from typing import Self
 
 CHUNK = 4096
 TICK_S = 0.1
+TURNS = 10
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -49,25 +50,35 @@ class Network:
         """Call a function where the servers run."""
         self._loop.call_soon_threadsafe(function)
 
-    def _kept(self, handler: Handler) -> Handler:
+    def _kept(self, handler: Handler) -> Callable[..., None]:
         """The handler, which may break at any time; then, or when it ends, it is hung up."""
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            self._tasks.add(task)
             with suppress(OSError, EOFError, asyncio.LimitOverrunError):
                 await handler(reader, writer)
-            writer.transport.abort()
-            self._tasks.discard(task)
 
-        return handle
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            def hang_up(task: asyncio.Task[None]) -> None:
+                writer.transport.abort()
+                self._tasks.discard(task)
+
+            task = asyncio.create_task(handle(reader, writer))
+            task.add_done_callback(hang_up)
+            self._tasks.add(task)
+
+        return connected
 
     async def _end(self) -> None:
         for server in self._servers:
             server.close()
-        for task in self._tasks:
+        for _ in range(TURNS):  # who was at the door is let in, and then out
+            await asyncio.sleep(0)
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(TURNS):  # what was hung up is closed at the loop's next turn
+            await asyncio.sleep(0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ class Way:
     ends_at: int | None = None
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry bytes until they end; true if what they came over goes on without them."""
+        """Carry bytes until they end."""
         size = CHUNK if self.bytes_per_s is None else int(self.bytes_per_s * TICK_S)
         carried = 0
         while chunk := bytearray(await reader.read(size)):
