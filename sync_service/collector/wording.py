@@ -27,6 +27,7 @@ _TROUBLES: Final[Mapping[str, str]] = {
     "FullDiskError": "its disk is full",
     "MalformedKeyError": "its store's key is no key",
     "NewerStoreError": "its store was made by newer software",
+    "NoMemoryError": "it ran out of memory",
     "OutboxError": "its store failed",
     "PlaintextStoreError": "its store is not encrypted",
     "StoreUnavailableError": "its store can't be opened",
