@@ -453,6 +453,7 @@ def _connect(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw
             "foreign_keys = ON",
             "secure_delete = ON",
             "temp_store = MEMORY",  # a temporary file would not be encrypted
+            "cache_size = -1024",  # KiB; the default, 8 MB, fills as months of records come
         ):
             connection.execute(f"PRAGMA {pragma}")
     except sqlcipher.Error:

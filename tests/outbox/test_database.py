@@ -173,6 +173,7 @@ def test_every_connection_is_durable_encrypted_and_tidy(engine):
                     "foreign_keys",
                     "secure_delete",
                     "temp_store",
+                    "cache_size",
                     "busy_timeout",
                 )
             } == {
@@ -181,6 +182,7 @@ def test_every_connection_is_durable_encrypted_and_tidy(engine):
                 "foreign_keys": 1,
                 "secure_delete": 1,
                 "temp_store": 2,
+                "cache_size": -1024,
                 "busy_timeout": 10_000,
             }
 
