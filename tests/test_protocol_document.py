@@ -647,6 +647,7 @@ def test_every_limit_stands_with_its_value():
         "LONGEST_LINE_S": (int(turns.LONGEST_LINE_S),),
         "MAX_ARRIVING": (turns.MAX_ARRIVING,),
         "MAX_BRANCHES": (MAX_BRANCHES,),
+        "MANY_CONNECTIONS": (connections.MANY_CONNECTIONS,),
         "MAX_CONNECTIONS": (connections.MAX_CONNECTIONS,),
         "MAX_HELD": (MAX_HELD,),
         "MAX_OF_ADDRESS": (pace.MAX_OF_ADDRESS,),

@@ -1,9 +1,9 @@
 """Connections: how many there may be, and how long one may keep the collector waiting.
 
 Whoever connects can shake hands for ever, send a request's head a byte at a time, or not read the
-reply; uvicorn has no deadline for any of it. Here each has one, and when there are too many
+reply; uvicorn has no deadline for any of it. Here each has one, and where there are many
 connections, the one that has waited longest for a request makes room: whoever comes with a request
-in hand is always let in.
+in hand is let in, also when a whole fleet does.
 """
 
 import asyncio
@@ -12,12 +12,14 @@ import math
 import resource
 import socket
 import ssl
+from collections import OrderedDict
 from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from sync_service.collector.error import OfficeError
 
@@ -27,11 +29,15 @@ HEAD_DEADLINE_S: Final = 10.0
 UNREAD_DEADLINE_S: Final = 60.0
 """How long nothing of a reply may be taken in, in seconds."""
 
-MAX_CONNECTIONS: Final = 1000
-"""How many there may be at a time."""
+MANY_CONNECTIONS: Final = 1000
+"""From how many on those that wait for a request make room."""
 
+MAX_CONNECTIONS: Final = 8000
+"""How many there may be at a time, whatever comes with them."""
+
+_GRACE_S: Final = 1.0  # so long ago it came that we would have read a request that came with it
 _ENDING_S: Final = 10
-_FILES: Final = 4 * MAX_CONNECTIONS  # for those that still shake hands too, and the database
+_FILES: Final = MAX_CONNECTIONS + 4000  # for those that still shake hands, and for the database
 
 _log: Final = logging.getLogger(__name__)
 
@@ -43,14 +49,24 @@ class Connection(H11Protocol):
     """
 
     head_deadline_s: ClassVar[float] = HEAD_DEADLINE_S
+    grace_s: ClassVar[float] = _GRACE_S
+    many: ClassVar[int] = MANY_CONNECTIONS
     most: ClassVar[int] = MAX_CONNECTIONS
 
-    _deadline: asyncio.TimerHandle | None = None
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        waiting: "OrderedDict[Connection, asyncio.TimerHandle]",
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self._waiting = waiting  # of all connections: the one that has waited longest first
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let it in, in place of another if there are too many."""
+        """Let it in, in place of another if there are many."""
         super().connection_made(transport)
-        if len(self.connections) > self.most:
+        if len(self.connections) > self.many:
             self._make_room()
         self._watch()
 
@@ -71,10 +87,10 @@ class Connection(H11Protocol):
 
     def shutdown(self) -> None:
         """End the connection, or make the request under way its last."""
-        if self._deadline is None:
-            super().shutdown()
-        else:
+        if self in self._waiting:
             self.timeout_keep_alive_handler()
+        else:
+            super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
         """End the connection, unless a reply is still on its way over a slow line."""
@@ -88,23 +104,25 @@ class Connection(H11Protocol):
         """Let the time run exactly while no request is under way."""
         if self.transport.is_closing() or (self.cycle and not self.cycle.response_complete):
             self._stop_waiting()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(
+        elif self not in self._waiting:
+            self._waiting[self] = self.loop.call_later(
                 self.head_deadline_s, self.timeout_keep_alive_handler
             )
 
     def _stop_waiting(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if (deadline := self._waiting.pop(self, None)) is not None:
+            deadline.cancel()
 
     def _make_room(self) -> None:
-        waiting = {
-            each: each._deadline.when()
-            for each in self.connections
-            if isinstance(each, Connection) and each._deadline is not None
-        }
-        min(waiting, key=waiting.__getitem__, default=self).transport.abort()
+        longest = next(iter(self._waiting), None)
+        if longest is not None and longest._waited_s() >= self.grace_s:
+            longest._stop_waiting()
+            longest.transport.abort()
+        elif len(self.connections) > self.most:
+            self.transport.abort()
+
+    def _waited_s(self) -> float:
+        return self.loop.time() - (self._waiting[self].when() - self.head_deadline_s)
 
 
 class Server(uvicorn.Server):
@@ -136,6 +154,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._connection = connection
+        self._waiting: OrderedDict[Connection, asyncio.TimerHandle] = OrderedDict()
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """Catch none."""
@@ -160,7 +179,8 @@ class Server(uvicorn.Server):
             _log.info("listening", extra={"host": host, "port": port})
 
     def _connect(self) -> Connection:
-        return self._connection(self.config, self.server_state, self.lifespan.state)
+        state = self.lifespan.state
+        return self._connection(self.config, self.server_state, state, self._waiting)
 
 
 def listen(host: str, port: int, unread_deadline_s: float = UNREAD_DEADLINE_S) -> socket.socket:
