@@ -5,7 +5,14 @@ from typing import TypeVar
 
 import msgspec
 
-from sync_service.contract.stamp import FILES, MAX_FILE_LENGTH, Stamp, StampError
+from sync_service.contract.stamp import (
+    FILES,
+    MAX_FILE_LENGTH,
+    MAX_PACKED_LENGTH,
+    PACKED_FILE,
+    Stamp,
+    StampError,
+)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -31,17 +38,22 @@ def read_settings(path: Path, kind: type[S]) -> S:
         raise SettingsError(f"{path}: not TOML: {error}") from None
 
 
-def read_stamp(folder: Path) -> Stamp:
-    """Read the stamp in a folder.
+def read_stamp(path: Path) -> Stamp:
+    """Read a stamp: packed into one file, or the folder that holds that file or all of its files.
 
     Raises:
         StampError: a file can't be read, or the stamp is not one to start from.
     """
-    files = {}
-    for name in FILES:
-        try:
-            with (folder / name).open("rb") as file:
-                files[name] = file.read(MAX_FILE_LENGTH + 1)
-        except OSError as error:
-            raise StampError(f"{folder / name}: can't be read: {error.strerror}") from None
-    return Stamp.from_files(files)
+    packed = path / PACKED_FILE if path.is_dir() else path
+    if packed.exists() or not path.is_dir():
+        return Stamp.unpack(_read(packed, MAX_PACKED_LENGTH))
+    return Stamp.from_files({name: _read(path / name, MAX_FILE_LENGTH) for name in FILES})
+
+
+def _read(path: Path, most: int) -> bytes:
+    """A file's content, or a little more of it than is allowed."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except OSError as error:
+        raise StampError(f"{path}: can't be read: {error.strerror}") from None

@@ -48,11 +48,13 @@ from sync_service.contract.error import (
     SignatureError,
     UnknownKeyError,
 )
+from sync_service.contract.network import Network, PersonalWifi
+from sync_service.contract.pin import PinHash
 from sync_service.contract.publication import Keys, Publication, PublicationKind, parse_key
 from sync_service.contract.record import BUCKETS, Moment, decode_record, encode_record
 from sync_service.contract.sealing import UnopenableError, read_header
 from sync_service.contract.signing import Context, Envelope, SigningKey, fingerprint
-from sync_service.contract.stamp import FILES, Stamp, StampError
+from sync_service.contract.stamp import FILES, Settled, Stamp, StampError
 from sync_service.contract.wire import (
     Batch,
     Enrolment,
@@ -125,7 +127,7 @@ BODIES = (
     Keys(KEY.sealing_key, KIOSK.verifying_key, PUBLISHING.verifying_key),
 )
 PUBLICATIONS = [Publication(1, 0, body).sign(PUBLISHING) for body in BODIES]
-STAMPED = Stamp(
+WHOLE = Stamp(
     collector="https://collector.example:8443",
     stamp_id=ASSIGNMENT.stamp_id,
     enrolment_code="ABCD-EFGH",
@@ -134,7 +136,11 @@ STAMPED = Stamp(
     keys=PUBLICATIONS[3],
     assignment=PUBLICATIONS[0],
     questionnaire=PUBLICATIONS[1],
-).to_files()
+    name="desk-1",
+    staff_pin=PinHash.of("012345", 1),
+    network=Network(PersonalWifi("Council", "quiet words"), "http://proxy.example:3128"),
+)
+STAMPED = WHOLE.to_files()
 
 
 @dataclass(frozen=True)
@@ -218,6 +224,8 @@ DECODERS = {
         lambda payload: PUBLISHING.sign(Context.PUBLICATION, payload),
     ),
     "public key": Decoder(parse_key, MalformedError, [b"\x01" + bytes(32)], cbor=False),
+    "packed stamp": Decoder(Stamp.unpack, StampError, [WHOLE.pack()]),
+    "settled": Decoder(Settled.from_file, StampError, [Settled.of(WHOLE).to_file()], cbor=False),
     **{name: Decoder(stamp_file(name), StampError, [STAMPED[name]], cbor=False) for name in FILES},
     "cursor": Decoder(
         text(lambda cursor: read_cursor("responses", cursor)),
@@ -427,7 +435,9 @@ def test_every_decoder_of_the_contract_is_among_them() -> None:
         "Envelope.unpack",
         "OpeningKey.open",
         "Publication.verify",
+        "Settled.from_file",
         "Stamp.from_files",
+        "Stamp.unpack",
         "decode",
         "decode_record",
         "parse_key",

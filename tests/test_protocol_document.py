@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, IntFlag
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import SimpleQueue
@@ -37,6 +38,8 @@ from sync_service.collector.published import Published
 from sync_service.contract import (
     chain,
     codec,
+    network,
+    pin,
     publication,
     questionnaire,
     record,
@@ -92,7 +95,10 @@ from sync_service.contract.wire import (
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "sync_service" / "PROTOCOL.md").read_text()
-CONTRACT = (chain, codec, publication, questionnaire, record, sealing, signing, stamp, wire)
+CONTRACT = (
+    *(chain, codec, network, pin, publication, questionnaire),
+    *(record, sealing, signing, stamp, wire),
+)
 
 Check = Callable[[object], bool]
 
@@ -843,15 +849,49 @@ def test_the_sizes_of_sealed_records_are_those_of_the_code():
             assert re.search(rf"\b{bucket + overhead}\b", PAGE)
 
 
-def test_the_stamp_has_the_files_and_keys_that_the_page_names():
-    assert tuple(unquoted(row["file"]) for row in table("file", "what")) == stamp.FILES
+def a_stamp(**members):
+    """The golden stamp, with members that older stamps have not."""
     golden = stamp.Stamp.from_files(
         {name: bytes.fromhex(content) for name, content in GOLDEN["stamp"].items()}
     )
-    files = replace(golden, panel="7-800x480").to_files()
-    settings = tomllib.loads(files["stamp.toml"].decode())
+    return replace(golden, **members)
+
+
+def test_the_stamp_has_the_files_and_keys_that_the_page_names():
+    assert tuple(unquoted(row["file"]) for row in table("file", "what")) == stamp.FILES
+    full = a_stamp(
+        panel="7-800x480",
+        name="desk",
+        staff_pin=pin.PinHash.of("012345", 1),
+        network=network.Network(None),
+    )
+    settings = tomllib.loads(full.to_files()["stamp.toml"].decode())
     rows = table("key of `stamp.toml`", "value")
     assert {unquoted(row["key of `stamp.toml`"]) for row in rows} == settings.keys()
+    assert re.fullmatch(r"scrypt:1:[0-9a-f]{32}:[0-9a-f]{64}", settings["staff_pin"])
+
+
+def test_a_network_has_the_links_and_keys_that_the_page_names():
+    rows = {
+        unquoted(row["`link`"]): re.findall(r"`(\w+)`", row["keys"])
+        for row in table("`link`", "keys")
+    }
+    named = {key for keys in rows.values() for key in keys} - {"peap", "ttls"}
+    assert {"link", *named} == {*network.KEYS}
+    assert {*re.findall("`(peap|ttls)`", PAGE)} == {each.value for each in network.Method}
+    for link in rows.keys() - {"every link"}:
+        with pytest.raises(MalformedError, match=f"with the link {link}"):
+            network.Network.from_document({"link": link, "nothing": "x"})
+
+
+def test_a_packed_stamp_is_what_the_page_says():
+    packed = decode(a_stamp().pack())
+    rows = table("key of `regard.stamp`", "value")
+    assert {unquoted(row["key of `regard.stamp`"]) for row in rows} == packed.keys()
+    assert packed["files"] == a_stamp().to_files()
+    assert packed["digest"] == sha256(encode(packed["files"])).digest()
+    left = tomllib.loads(stamp.Settled.of(a_stamp(name="desk")).to_file().decode())
+    assert {"format", "stamp_id", "site", "site_name", "name"} == left.keys()
 
 
 def test_every_link_on_the_page_leads_somewhere():

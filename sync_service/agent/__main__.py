@@ -38,8 +38,8 @@ while; nothing is lost when the agent stops.
 EPILOGUE: Final = """\
 SETTINGS is a TOML file. Two keys are needed, as in:
 
-  data = "/var/lib/regard"      # the folder the kiosk keeps its records in
-  stamp = "/boot/regard-stamp"  # the stamp that the central team gave for this site
+  data = "/var/lib/regard"                # the folder the kiosk keeps its records in
+  stamp = "/var/lib/regard/regard.stamp"  # the stamp that the central team gave for this site
 
 While the kiosk is held, the agent prints its fingerprint: the central team approves it by that.
 
@@ -138,17 +138,17 @@ def _assemble(
     outbox, state, identity = kept
     clock = Clock()
     software = f"regard/{version('regard')}"
-
+    stamped_proxy = stamp.network.proxy if stamp.network is not None else None
     try:
         collector = Collector(
             stamp.collector,
-            stamp.authority,
+            stamp.trusted,
             signing_key=identity.signing_key,
             believe=state.believe,
             clock_synced=clock.synced,
             software=software,
             timeout_s=settings.timeout_s,
-            proxy=settings.proxy,
+            proxy=settings.proxy or stamped_proxy,
         )
     except ValueError as error:
         raise SettingsError(f"the collector can't be called on: {error}") from None

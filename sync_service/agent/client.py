@@ -112,7 +112,7 @@ class ContractBrokenError(ContactError):
 class Collector:
     """The collector of a stamp.
 
-    ``authority`` is the PEM of the one certificate authority trusted for it. ``believe`` gives the
+    ``authority`` is the PEM of the certificate authorities trusted for it. ``believe`` gives the
     payload of what a receipt key of the centre signed, or raises `SignatureError`. While
     ``clock_synced`` says no, the dates of certificates are not judged; the host name always is.
 

@@ -13,8 +13,8 @@ _Path = Annotated[str, msgspec.Meta(min_length=1)]
 class AgentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What an agent is told when it starts. Durations are in seconds, unless named otherwise.
 
-    ``data`` is the folder the kiosk keeps its store and identity in, ``stamp`` the folder of the
-    stamp, ``store_key`` the file of the store's key (by default the credential ``store-key``
+    ``data`` is the folder the kiosk keeps its store and identity in, ``stamp`` the stamp's file or
+    folder, ``store_key`` the file of the store's key (by default the credential ``store-key``
     handed over by systemd).
 
     ``poll_s``: how often to look for what is due. ``contact_s``: the longest silence towards the
@@ -22,7 +22,8 @@ class AgentSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ``backoff_cap_s``: the longest wait between tries. ``timeout_s``: how long a request may make
     no progress. ``retention_days``: how long what was delivered is kept, in case the collector
     loses it. ``hold_half_day``: deliver only what was recorded in a half-day that is over, so that
-    the time of arrival tells nothing. ``proxy``: the HTTP proxy that leads out, if one is needed.
+    the time of arrival tells nothing. ``proxy``: the HTTP proxy that leads out, if it is not the
+    stamp's.
     """
 
     data: _Path

@@ -4,9 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from certificates import certificate
 
+from sync_service.contract.network import Ethernet, Network
 from sync_service.contract.signing import fingerprint
 from sync_service.contract.wire import Batch, Standing, Status
 
@@ -71,6 +74,19 @@ def test_once_delivers_and_ends_well(start, settings_of, kiosk_of, collector, tm
     ]
     assert err == ""
     assert kiosk.outbox.extent().settled_seq == 3
+
+
+def test_the_stamps_proxy_leads_out_and_its_extra_authority_is_trusted(
+    start, settings_of, kiosk_of, collector, tunnel
+):
+    kiosk = kiosk_of(collector)
+    network = Network(Ethernet(), tunnel.address, extra_authority=kiosk.stamp.authority.decode())
+    looked_into = certificate("An authority that the collector is not of").encode()
+    kiosk.stamp = replace(kiosk.stamp, authority=looked_into, network=network)
+    process = start(settings_of(kiosk), "--once")
+    process.communicate()
+    assert process.returncode == 0
+    assert {*tunnel.asked_for} == {collector.address.removeprefix("https://")}
 
 
 def test_a_kiosk_that_is_held_says_by_which_fingerprint_it_is_approved(

@@ -1,12 +1,26 @@
 """The stamp: read back as it was, and refused with the file's name where it does not fit."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
+from certificates import certificate
 
+from sync_service.contract.codec import decode, encode
+from sync_service.contract.network import Network
+from sync_service.contract.pin import PinHash
 from sync_service.contract.publication import Publication
 from sync_service.contract.signing import SigningKey
-from sync_service.contract.stamp import FILES, MAX_FILE_LENGTH, Stamp, StampError
+from sync_service.contract.stamp import (
+    FILES,
+    MAX_FILE_LENGTH,
+    MAX_PACKED_LENGTH,
+    Settled,
+    Stamp,
+    StampError,
+)
+
+WIFI = {"link": "wifi", "ssid": "Café ☕ 🏛", "passphrase": 'a "quoted" \\ phrase'}
 
 
 @pytest.fixture
@@ -62,6 +76,9 @@ def test_a_publication_of_another_kind_is_named(stamp, name, replies, centre):
         ('publishing_key = "01"', "signing key"),
         ('colour = "blue"', "unknown: colour"),
         ("format = 2", "format"),
+        ('staff_pin = "012345"', "staff_pin"),
+        ("network = 1", "network must be a map"),
+        ('network = { link = "pigeon" }', "link must be one of"),
         ("format", "stamp.toml"),
     ],
 )
@@ -101,3 +118,70 @@ def test_a_stamp_signed_by_another_centre_is_refused(stamp):
     other = SigningKey(bytes([8] * 32)).verifying_key
     with pytest.raises(StampError, match=r"keys\.publication"):
         Stamp.from_files(replace(stamp, publishing_key=other).to_files())
+
+
+def test_a_stamp_may_name_its_kiosk_and_hold_a_pins_hash_and_a_network(stamp):
+    network = Network.from_document({**WIFI, "extra_authority": certificate()})
+    full = replace(stamp, name="By the \x7f door", staff_pin=PinHash.of("1", 1), network=network)
+    assert Stamp.from_files(full.to_files()) == full
+    assert Stamp.unpack(full.pack()) == full
+
+
+def test_an_extra_authority_is_trusted_beside_the_collectors_own(stamp):
+    assert stamp.trusted == stamp.authority
+    extra = certificate("An office that looks into TLS")
+    network = Network.from_document({"link": "ethernet", "extra_authority": extra})
+    trusted = replace(stamp, network=network).trusted.decode()
+    assert trusted.startswith(stamp.authority.decode())
+    assert trusted.endswith(extra)
+
+
+def test_a_packed_stamp_comes_back_as_it_was(stamp):
+    assert Stamp.unpack(stamp.pack()) == stamp
+
+
+def test_a_packed_stamp_that_lost_or_changed_a_byte_is_refused(stamp):
+    packed = stamp.pack()
+    for cut in range(0, len(packed), 97):
+        with pytest.raises(StampError, match=r"regard\.stamp: damaged"):
+            Stamp.unpack(packed[:cut])
+    for at in range(len(packed)):
+        with pytest.raises(StampError):
+            Stamp.unpack(packed[:at] + bytes([packed[at] ^ 1]) + packed[at + 1 :])
+
+
+def test_a_letter_of_an_address_that_was_changed_on_its_way_is_noticed(stamp):
+    with pytest.raises(StampError, match="damaged on its way: copy it anew"):
+        Stamp.unpack(stamp.pack().replace(b"collector.example", b"collector.exbmple"))
+
+
+def test_a_packed_stamp_of_a_later_format_is_said_to_be_one(stamp):
+    later = encode({**decode(stamp.pack()), "format": 2})
+    with pytest.raises(StampError, match="of format 2, and this version of Regard knows format 1"):
+        Stamp.unpack(later)
+
+
+def test_a_packed_stamp_must_hold_a_whole_stamp(stamp):
+    files = stamp.to_files()
+    del files["keys.publication"]
+    packed = {"format": 1, "files": files, "digest": sha256(encode(files)).digest()}
+    with pytest.raises(StampError, match=r"keys\.publication: missing"):
+        Stamp.unpack(encode(packed))
+    with pytest.raises(StampError, match="larger than"):
+        Stamp.unpack(bytes(MAX_PACKED_LENGTH + 1))
+
+
+def test_what_a_kiosk_leaves_behind_says_whose_card_it_is_and_nothing_secret(stamp):
+    stamp = replace(stamp, name='Desk "1"')
+    left = Settled.of(stamp)
+    assert Settled.from_file(left.to_file()) == left
+    assert (left.name, left.stamp_id) == (stamp.name, stamp.stamp_id)
+    assert stamp.enrolment_code.encode() not in left.to_file()
+    nameless = replace(left, name=None)
+    assert Settled.from_file(nameless.to_file()) == nameless
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"format = 2", b"format = 1\nsite = 'x'"])
+def test_what_is_damaged_of_it_is_said(content):
+    with pytest.raises(StampError, match=r"regard-settled\.toml"):
+        Settled.from_file(content)
