@@ -246,7 +246,8 @@ class Writer:
         return held
 
     def _put(self, entry: _Entry, outbox: Outbox, held: Held) -> None:
-        log_id = outbox.log_id
+        # What may be in the store already is never sealed for a log that was begun since.
+        log_id = outbox.log_id if entry.sealed else outbox.next_log()
         if entry.log_id != log_id:
             entry.sealed = _seal(entry.record, held, log_id)
             entry.log_id = log_id
@@ -259,7 +260,7 @@ class Writer:
             return
         for count in store.state.finished_days(before=today):
             record = self._day_record(count)
-            sealed = _seal(record, held, store.outbox.log_id)
+            sealed = _seal(record, held, store.outbox.next_log())
             store.outbox.put_day(sealed, record.moment.half_day, count.day, count.assignment)
         self._finished_on = today
 

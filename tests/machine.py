@@ -57,7 +57,7 @@ class Machine:
                 ending=Ending.COMPLETED,
                 input_mode=InputMode.TOUCH,
             )
-            sealed = held.keys.body.sealing.seal(encode_record(response), self.outbox.log_id)
+            sealed = held.keys.body.sealing.seal(encode_record(response), self.outbox.next_log())
             self.outbox.put(sealed, self.half_day)
 
     def contact(self):

@@ -305,6 +305,7 @@ STATUS_REPLY = StatusReply(
     log_head=HEAD,
     wanted=[(1, 7)],
     offers=[Offer(PublicationKind.KEYS, 2, bytes(32))],
+    forked=True,
 )
 ENROLMENT = Enrolment(KIOSK.verifying_key, bytes(8), bytes(16), "ABCD-EFGH-JKMN", "regard 0.1.0")
 TEXTS = {"en": "A sign", "cy": "Arwydd"}
@@ -808,7 +809,9 @@ def costs():
         STATUS.kiosk_id, bytes(8), LOG, 1, batch(500).head.link, accepted, batch(500).head
     )
     status = replace(STATUS, last_error=None)
-    nothing_to_say = replace(STATUS_REPLY, log_head=Head(1000, bytes(32)), wanted=[], offers=[])
+    nothing_to_say = replace(
+        STATUS_REPLY, log_head=Head(1000, bytes(32)), wanted=[], offers=[], forked=False
+    )
     return {
         "encoded": len(encoded.rstrip(b"\x00")) - 1,
         "padded": len(encoded),

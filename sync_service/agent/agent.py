@@ -126,16 +126,17 @@ class Agent:
             ContactError: no contact, or one that ended early.
             OutboxError: the store failed.
         """
-        reply = self._introduce()
+        status, reply = self._introduce()
         # By the collector's clock, which is signed; the kiosk's may be years wrong.
         today = datetime.fromtimestamp(reply.at, UTC).date()
         self._identity.note_standing(reply.standing)
         self._publications.take(reply.offers)
         if reply.standing is not Standing.ENROLLED:
             raise NotAdmittedError(f"{reply.standing.name.lower()}-kiosk", self._fingerprint)
-        extent = self._outbox.extent()
         for first_seq, last_seq in reply.wanted:
-            self._outbox.offer_again(extent.log_id, first_seq, last_seq)
+            self._outbox.offer_again(status.log_id, first_seq, last_seq)
+        if self._has_forked(status, reply) and self._outbox.note_fork(status.log_id):
+            log.warning("log forked, another is begun", extra={"log": status.log_id.hex()})
         receipt = self._delivery.deliver(today)
         self._outbox.purge(today - timedelta(days=self._settings.retention_days))
         self._note_success(today)
@@ -146,8 +147,8 @@ class Agent:
         soon = receipt is not None and self._lost_something(receipt)
         self._contact_in_s = 0 if soon else self._near(self._settings.contact_s)
 
-    def _introduce(self) -> StatusReply:
-        """The reply to a status, after enrolling where that is the matter."""
+    def _introduce(self) -> tuple[Status, StatusReply]:
+        """A status and the reply to it, after enrolling where that is the matter."""
         try:
             return self._ask()
         except NotAdmittedError as error:
@@ -157,14 +158,16 @@ class Agent:
             self._enrol()
         return self._ask()
 
-    def _ask(self) -> StatusReply:
-        """The reply to a status, after taking newer keys where it can't be believed without."""
+    def _ask(self) -> tuple[Status, StatusReply]:
+        """A status and its reply, after taking newer keys where it can't be believed without."""
+        status = self._status()
         try:
-            return self._collector.status(self._status())
+            return status, self._collector.status(status)
         except UnprovenError as error:
             if not self._publications.take(error.keys):
                 raise
-        return self._collector.status(self._status())
+        status = self._status()
+        return status, self._collector.status(status)
 
     def _enrol(self) -> None:
         enrolment = Enrolment(
@@ -213,6 +216,16 @@ class Agent:
         assignment = self._state.publications().assignment.body
         assert isinstance(assignment, Assignment)
         return self._clock.moment(assignment.timezone).half_day
+
+    def _has_forked(self, status: Status, reply: StatusReply) -> bool:
+        """Whether somebody else writes on the log of a status: a clone of this store, or a later
+        state of it, before an old copy was put back.
+        """
+        if reply.forked:
+            return True
+        extent = self._outbox.extent()
+        behind = reply.log_head is not None and extent.head.seq < reply.log_head.seq
+        return behind and extent.log_id == status.log_id
 
     def _lost_something(self, receipt: Receipt) -> bool:
         """Whether the collector holds less of the log than it has given receipts for."""

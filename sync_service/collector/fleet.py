@@ -58,6 +58,7 @@ class Fleet:
             kiosk = await find_kiosk(connection, status.kiosk_id)
         check_signature(envelope, kiosk.key, Context.STATUS)
         log_head: Head | None = None
+        forked = False
         wanted: Sequence[Range] = ()
         async with writing(self._engine) as connection:
             kiosk = await find_kiosk(connection, status.kiosk_id, lock=True)
@@ -68,7 +69,7 @@ class Fleet:
             if kiosk.standing is KioskStanding.ENROLLED:
                 await check_log(connection, status.log_id, status.kiosk_id, now)
                 await _note_log(connection, status, body, now)
-                log_head = await _log_head(connection, status)
+                log_head, forked = await _log_head(connection, status)
                 wanted = await _wanted(connection, status)
                 offers += await _offers(connection, kiosk.stamp_id, status.publications)
         if wanted:
@@ -82,6 +83,7 @@ class Fleet:
             log_head=log_head,
             wanted=wanted,
             offers=offers[:MAX_RANGES],
+            forked=forked,
         )
         return self._receipt_key.sign(Context.STATUS_REPLY, reply.encode())
 
@@ -254,10 +256,11 @@ async def _note_log(connection: AsyncConnection, status: Status, signed: bytes, 
     )
 
 
-async def _log_head(connection: AsyncConnection, status: Status) -> Head | None:
-    """How far the log is whole here: on the kiosk's own branch if that is known, else the longest.
+async def _log_head(connection: AsyncConnection, status: Status) -> tuple[Head | None, bool]:
+    """How far the log is whole here, and whether it has forked.
 
-    A cloned card's branch is known by its head once all of it has arrived.
+    That is on the kiosk's own branch if that is known, else on the longest. A cloned card's branch
+    is known by its head once all of it has arrived.
     """
     branch = tables.branch.c
     found = await connection.execute(
@@ -265,13 +268,10 @@ async def _log_head(connection: AsyncConnection, status: Status) -> Head | None:
         .where(branch.log_id == status.log_id)
         .order_by(branch.whole_seq.desc(), branch.branch)
     )
-    longest: Head | None = None
-    for whole_seq, whole_link, head_seq, head_link in found:
-        whole = Head(whole_seq, whole_link)
-        if Head(head_seq, head_link) == status.head:
-            return whole
-        longest = longest or whole
-    return longest
+    branches = [(Head(*each[:2]), Head(*each[2:])) for each in found]
+    own = [whole for whole, head in branches if head == status.head]
+    known = own or [whole for whole, _ in branches]
+    return known[0] if known else None, len(branches) > 1
 
 
 async def _wanted(connection: AsyncConnection, status: Status) -> list[Range]:

@@ -299,7 +299,8 @@ class StatusReply:
 
     ``wanted`` are ranges of seq, ends included, that the kiosk is asked to offer again;
     ``offers`` are publications newer than those held, in the order they must be taken.
-    ``at`` is the collector's time in seconds since 1970, UTC.
+    ``at`` is the collector's time in seconds since 1970, UTC. ``forked``: the log has more than
+    one branch, so whoever writes on it had better begin another.
     """
 
     kiosk_id: bytes
@@ -309,6 +310,7 @@ class StatusReply:
     log_head: Head | None
     wanted: Sequence[tuple[int, int]]
     offers: Sequence[Offer]
+    forked: bool = False
 
     def encode(self) -> bytes:
         """The payload to sign."""
@@ -323,6 +325,8 @@ class StatusReply:
         }
         if self.log_head is not None:
             members[5] = [self.log_head.seq, self.log_head.link]
+        if self.forked:
+            members[8] = True
         return encode(members)
 
     @classmethod
@@ -341,6 +345,7 @@ class StatusReply:
             log_head=_parse_head(fields.items(5, 2), "status reply: 5") if 5 in fields else None,
             wanted=[_parse_range(value) for value in fields.items(6, MAX_RANGES)],
             offers=_parse_offers(fields.items(7, MAX_RANGES)),
+            forked=8 in fields and fields.flag(8),
         )
 
 

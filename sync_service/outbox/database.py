@@ -316,7 +316,7 @@ def create_store(
             migrate(engine, MIGRATIONS)
             with writing(engine) as connection:
                 furnish(connection)
-                _begin_log(connection)
+                begin_log(connection)
         finally:
             engine.dispose()  # the last one out writes everything into the one file
         try:
@@ -375,7 +375,8 @@ def _version(connection: Connection) -> int:
     return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
 
 
-def _begin_log(connection: Connection) -> None:
+def begin_log(connection: Connection) -> bytes:
+    """Begin a log; it is the one in use from then on. Gives its id."""
     log_id = os.urandom(LOG_ID_LENGTH)
     connection.execute(
         text(
@@ -384,6 +385,7 @@ def _begin_log(connection: Connection) -> None:
         ),
         {"log_id": log_id, "link": first_link(log_id)},
     )
+    return log_id
 
 
 def _engine(

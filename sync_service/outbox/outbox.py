@@ -11,19 +11,24 @@
             └──────────────────┘ offer_again
 
 Nothing else deletes. The chain goes on over what was purged: each record keeps the link before it,
-and the log its head.
+and the log its head. A store has several logs if one of them forked, because the card was cloned
+or an old copy of it put back: the newest is in use, and all are delivered.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from sqlalchemy import Connection, Engine, Row, text
 
 from sync_service.contract.chain import Head, digest, link
 from sync_service.contract.record import day_of
 from sync_service.contract.wire import Recorded
-from sync_service.outbox.database import reading, writing
+from sync_service.outbox.database import begin_log, reading, writing
+
+_FORKED: Final = "forked"
+"""The fact that holds the id of the log that forked last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,31 @@ class Outbox:
         """The id of the log in use: what a record must be sealed for."""
         with reading(self._engine) as connection:
             return bytes(_log_in_use(connection).log_id)
+
+    def next_log(self) -> bytes:
+        """The id of the log that the next record goes into, and must be sealed for.
+
+        Where the log in use is known to have forked, another is begun. So only the process that
+        records may ask, and only for a record that was not put yet.
+        """
+        with reading(self._engine) as connection:
+            if not _has_forked(connection):
+                return bytes(_log_in_use(connection).log_id)
+        with writing(self._engine) as connection:
+            return begin_log(connection)
+
+    def note_fork(self, log_id: bytes) -> bool:
+        """Keep in mind that a log has forked; says whether that is news."""
+        noted = {"name": _FORKED, "log_id": log_id}
+        with writing(self._engine) as connection:
+            news = connection.execute(
+                text(
+                    "INSERT INTO fact (name, value) VALUES (:name, :log_id)"
+                    " ON CONFLICT (name) DO UPDATE SET value = :log_id WHERE value <> :log_id"
+                ),
+                noted,
+            )
+            return bool(news.rowcount)
 
     def put(self, sealed: bytes, half_day: int) -> int:
         """Append a sealed record; when this returns, it survives a power cut. Gives its seq.
@@ -232,6 +262,12 @@ def _log_in_use(connection: Connection) -> Row[tuple[int, bytes, int, bytes, int
         "SELECT number, log_id, head_seq, head_link, settled_seq"
         " FROM log ORDER BY number DESC LIMIT 1"
     ).one()
+
+
+def _has_forked(connection: Connection) -> bool:
+    """Whether the log in use is the one that is known to have forked."""
+    noted = connection.exec_driver_sql("SELECT value FROM fact WHERE name = ?", (_FORKED,))
+    return bool(noted.scalar() == _log_in_use(connection).log_id)
 
 
 def _append(connection: Connection, sealed: bytes, half_day: int) -> int:

@@ -1,6 +1,7 @@
 """The agent's rounds: who is greeted, what is kept, and how long it waits for what."""
 
 import logging
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -154,6 +155,23 @@ def test_a_collector_that_lost_records_is_asked_what_it_wants_at_the_next_round(
     agent.run()
     assert kinds(collector)[:4] == ["Status", "Batch", "Status", "Batch"]
     assert len(collector.stored) == 11
+
+
+def test_a_log_that_is_said_to_have_forked_is_left_at_the_next_record(kiosk, collector, caplog):
+    kiosk.put(2)
+    assert kiosk.agent().once()
+    old = kiosk.outbox.log_id
+    kiosk.put(1)
+    faithful = collector.status_reply
+    collector.status_reply = lambda status: replace(faithful(status), forked=True)
+    agent = kiosk.agent()
+    assert agent.once()
+    assert agent.once()
+
+    assert {log_id for log_id, _ in collector.stored} == {old}
+    assert len(collector.stored) == 3
+    assert kiosk.outbox.next_log() != old
+    assert [entry.message for entry in caplog.records].count("log forked, another is begun") == 1
 
 
 def test_delivered_records_are_kept_for_the_retention_by_the_collector_s_clock(kiosk, collector):

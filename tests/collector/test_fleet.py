@@ -192,6 +192,18 @@ def test_a_forked_log_is_not_asked_for_what_either_branch_holds(rig):
         assert reply.wanted == []
 
 
+def test_whoever_writes_on_a_log_hears_that_it_has_forked(rig):
+    kiosk = rig.kiosk().record(3)
+    clone = kiosk.clone().record(2)
+    kiosk.record(1)
+    rig.deliver(kiosk)
+    assert not rig.hear(clone.signed_status()).forked
+    rig.deliver(clone)
+
+    assert rig.hear(clone.signed_status()).forked
+    assert rig.hear(kiosk.signed_status()).forked
+
+
 def test_a_refused_record_is_asked_for_again_when_the_central_team_says_so(rig):
     kiosk = rig.kiosk().record(2).record(2, FOREIGN_KEY).record(3)
     opening_key = rig.keyring.add_opening_key()

@@ -93,6 +93,7 @@ MESSAGES = [
     replace(STATUS, oldest_waiting=None, last_error=None, publications={}),
     STATUS_REPLY,
     replace(STATUS_REPLY, log_head=None, wanted=(), offers=()),
+    replace(STATUS_REPLY, forked=True),
     ENROLMENT,
     ENROLMENT_REPLY,
 ]

@@ -18,7 +18,7 @@ from sync_service.contract.publication import Publication
 from sync_service.contract.record import DayRecord, Ending, Fairness, Verdict
 from sync_service.contract.sealing import OpeningKey, generate_opening_key
 from sync_service.outbox.clock import Clock
-from sync_service.outbox.database import open_store, reading, writing
+from sync_service.outbox.database import BusyStoreError, open_store, reading, writing
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.renewal import open_or_renew
 from sync_service.outbox.state import ForeignStampError, State
@@ -60,8 +60,11 @@ class Desk:
         self.door = Door()
         self.told = Told()
         self.clock = Clock(now=lambda: self.today, synced=lambda: True)
-        self.writer = Writer(
-            self.open_store,
+        self.writer = self.make_writer(self.open_store)
+
+    def make_writer(self, open_store):
+        return Writer(
+            open_store,
             self.clock,
             self.door,
             timezone="Europe/London",
@@ -373,6 +376,54 @@ def test_after_the_log_has_changed_a_response_is_sealed_for_the_new_one(desk):
         sealed = connection.exec_driver_sql("SELECT sealed FROM record").scalar_one()
     store.dispose()
     assert desk.site.centre.opening.open(sealed, bytes(16))
+
+
+def test_after_a_fork_the_next_response_begins_another_log(desk):
+    desk.start()
+    desk.writer.record(desk.response())
+    desk.wait_until(lambda: "recorded" in desk.told.words)
+    store = desk.site.open_store()
+    outbox = Outbox(store)
+    old = outbox.log_id
+    outbox.note_fork(old)
+
+    desk.writer.record(desk.response(2))
+    desk.wait_until(lambda: desk.told.words.count("recorded") == 2)
+    with reading(store) as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT log_id, seq, sealed FROM record JOIN log ON number = log ORDER BY number"
+        ).all()
+    store.dispose()
+    assert [row.seq for row in rows] == [1, 1]
+    assert rows[0].log_id == old
+    assert all(desk.site.centre.opening.open(row.sealed, row.log_id) for row in rows)
+
+
+def test_a_response_that_may_be_stored_already_is_not_sealed_for_another_log(desk):
+    """The first try is committed, but its result is not learned; then the log is found forked."""
+    desk.start()
+    desk.wait_for("in service")
+    desk.writer.close(30)
+    store = desk.site.open_store()
+
+    class Deaf(Outbox):
+        """Its first put is done, and says that it failed."""
+
+        def put(self, sealed, half_day):
+            seq = super().put(sealed, half_day)
+            if self.note_fork(self.log_id):
+                raise BusyStoreError("is it there?")
+            return seq
+
+    desk.writer = desk.make_writer(lambda: Store(Deaf(store), State(store), store.dispose))
+    desk.start()
+    desk.writer.record(desk.response())
+    desk.wait_for("failed", "out of service", "recorded", "in service")
+    store = desk.site.open_store()
+    with reading(store) as connection:
+        count = connection.exec_driver_sql("SELECT count(*) FROM record").scalar_one()
+    store.dispose()
+    assert count == 1
 
 
 def test_an_abandoned_response_is_stored_like_any_other(desk):

@@ -103,6 +103,28 @@ def test_a_new_log_is_used_once_it_is_begun_and_the_old_one_delivered_first(engi
     assert next_run(outbox) == Run(new, 1, first_link(new), (sealed(2),))
 
 
+def test_after_a_fork_the_next_record_goes_into_another_log(outbox):
+    fill(outbox, 1)
+    old = outbox.next_log()
+    assert old == outbox.log_id
+
+    assert outbox.note_fork(old)
+    assert not outbox.note_fork(old)
+    assert outbox.log_id == old  # until something is recorded
+    new = outbox.next_log()
+    assert outbox.log_id == outbox.next_log() == new != old
+    assert outbox.put(sealed(2), AFTERNOON) == 1
+    assert next_run(outbox) == Run(old, 1, first_link(old), (sealed(1),))
+
+
+def test_a_log_that_forked_once_says_nothing_of_the_one_after_it(outbox):
+    outbox.note_fork(outbox.log_id)
+    forked, second = outbox.log_id, outbox.next_log()
+    outbox.note_fork(forked)
+
+    assert outbox.next_log() == second
+
+
 # A day record
 
 
