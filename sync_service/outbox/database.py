@@ -310,7 +310,8 @@ def create_store(
         )
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         fresh = Path(folder) / path.name
-        fresh.touch(mode=0o600)  # its -wal and -shm take after it
+        # Kiosk and agent may be two users of one group; its -wal and -shm take after it.
+        fresh.touch(mode=0o660)
         engine = _engine(lambda: fresh, key, BUSY_TIMEOUT_S, "rw")
         try:
             migrate(engine, MIGRATIONS)

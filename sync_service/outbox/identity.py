@@ -103,7 +103,7 @@ class Identity:
         folder = self._path.parent
         with TemporaryDirectory(dir=folder, prefix=f".{self._path.name}-") as aside:
             fresh = Path(aside) / self._path.name
-            fresh.touch(mode=0o600)
+            fresh.touch(mode=0o640)  # the kiosk reads it, to judge whether the store's key is right
             with fresh.open("wb") as file:
                 file.write(data)
                 file.flush()

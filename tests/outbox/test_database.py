@@ -138,7 +138,7 @@ def test_a_new_store_leaves_nothing_else_in_its_folder(path, key):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_a_store_and_the_files_beside_it_are_its_owners_only(path, key):
+def test_a_store_and_the_files_beside_it_are_for_their_owner_and_group_only(path, key):
     before = os.umask(0)
     try:
         engine = open_store(path, key)
@@ -148,7 +148,7 @@ def test_a_store_and_the_files_beside_it_are_its_owners_only(path, key):
     finally:
         os.umask(before)
 
-    assert modes == {path.name: 0o600, f"{path.name}-wal": 0o600, f"{path.name}-shm": 0o600}
+    assert modes == {path.name: 0o660, f"{path.name}-wal": 0o660, f"{path.name}-shm": 0o660}
 
 
 def test_nothing_in_a_store_can_be_read_without_its_key(engine, outbox, path, key):

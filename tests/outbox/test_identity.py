@@ -35,14 +35,14 @@ def test_each_kiosk_has_a_key_of_its_own(tmp_path, key):
     assert one.kiosk_id != other.kiosk_id
 
 
-def test_the_file_is_its_owners_only_and_alone_in_its_folder(path, key):
+def test_the_file_is_alone_in_its_folder_and_its_group_may_only_read_it(path, key):
     before = os.umask(0)
     try:
         Identity.open(path, key).note_standing(Standing.HELD)
     finally:
         os.umask(before)
 
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o640
     assert list(path.parent.iterdir()) == [path]
 
 

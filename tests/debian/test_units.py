@@ -1,0 +1,119 @@
+"""The units of the Debian packages, judged by systemd's own tools, and by what they are to give."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kiosk_app.config import KioskSettings
+from sync_service.agent.config import AgentSettings
+from sync_service.outbox.database import StoreKey
+from sync_service.settings import read_settings
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ROOT / "packaging" / "debian"
+KIOSK = PACKAGES / "regard-kiosk"
+UNITS = sorted(PACKAGES.glob("*/usr/lib/systemd/system/*"))
+LARGEST_EXPOSURE = 20
+"""systemd's measure, in tenths: from 1.0 on it says OK, from 5.0 on MEDIUM."""
+
+each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+
+
+def analyse(*arguments):
+    done = subprocess.run(
+        ["systemd-analyze", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def unit_of(name):
+    return next(unit for unit in UNITS if unit.name == name)
+
+
+def settings_in(name):
+    """The lines of a unit: each setting with all of its values, in their order."""
+    settings = {}
+    for line in unit_of(name).read_text().splitlines():
+        if "=" in line and not line.startswith("#"):
+            setting, value = line.split("=", 1)
+            settings.setdefault(setting, []).append(value)
+    return settings
+
+
+@each_unit
+def test_systemd_finds_no_fault_with_a_unit(unit, tmp_path):
+    # The commands are those of the packages' trees, as nothing is installed here.
+    tree = unit.parents[4]
+    copy = tmp_path / unit.name
+    copy.write_text(re.sub("(?m)^ExecStart=", f"ExecStart={tree}", unit.read_text()))
+
+    assert analyse("verify", "--man=no", "--recursive-errors=no", copy) == (0, "", "")
+
+
+@each_unit
+def test_a_units_exposure_is_ok_by_systemds_measure(unit):
+    judged = analyse("security", "--offline=true", f"--threshold={LARGEST_EXPOSURE}", unit)
+
+    assert judged[0] == 0, judged[1]
+
+
+def test_the_screen_may_open_no_network_socket():
+    status, judged, _ = analyse(
+        "security", "--offline=true", "--json=short", unit_of("regard-kiosk.service")
+    )
+    held = {each["name"] for each in json.loads(judged) if each["set"]}
+
+    assert status == 0
+    assert {"RestrictAddressFamilies=~AF_(INET|INET6)", "IPAddressDeny="} <= held
+    assert "PrivateUsers=" not in held  # what is not set would be said, too
+
+
+@pytest.mark.parametrize("name", ["regard-kiosk", "regard-agent"])
+def test_a_service_asks_the_clock_whether_it_was_set_without_the_right_to_set_it(name):
+    # ProtectClock forbids even the question, and then every record tells boot and uptime.
+    settings = settings_in(f"{name}.service")
+
+    assert settings["SystemCallFilter"][-1] == "adjtimex"
+    assert settings["CapabilityBoundingSet"] == [""]
+    assert "ProtectClock" not in settings
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("kiosk", KioskSettings), ("agent", AgentSettings)], ids=["kiosk", "agent"]
+)
+def test_a_service_finds_in_its_settings_what_its_unit_gives_it(name, kind):
+    shipped = read_settings(KIOSK / "etc" / "regard" / f"{name}.toml", kind)
+    settings = settings_in(f"regard-{name}.service")
+
+    assert settings["ExecStart"] == [f"/usr/bin/regard-{name} /etc/regard/{name}.toml"]
+    assert settings["ReadWritePaths"] == [shipped.data]
+    assert settings["ConditionPathExists"] == [shipped.stamp]
+    assert settings["LoadCredential"] == ["store-key:/var/lib/regard/store-key"]
+    assert settings_in("regard-store-key.service")["ExecStart"] == [
+        "/usr/lib/regard-kiosk/make-store-key /var/lib/regard/store-key"
+    ]
+
+
+@pytest.mark.parametrize("name", ["regard-kiosk", "regard-agent"])
+def test_a_service_is_started_again_for_ever_and_waits_for_neither_network_nor_time(name):
+    settings = settings_in(f"{name}.service")
+
+    assert settings["Restart"] == ["on-failure"]
+    assert settings["RestartPreventExitStatus"] == ["2"]
+    assert settings["StartLimitIntervalSec"] == ["0"]
+    assert not re.search("network|time-sync", " ".join(settings["After"] + settings["Wants"]))
+
+
+def test_a_stores_key_is_made_whole_for_its_owner_alone(tmp_path):
+    path = tmp_path / "store-key"
+    (tmp_path / "store-key.part").touch(mode=0o400)  # the power was cut the first time
+
+    subprocess.run([KIOSK / "usr/lib/regard-kiosk/make-store-key", path], check=True)
+
+    assert len(StoreKey.read(path).secret) == path.stat().st_size == 32
+    assert path.stat().st_mode & 0o777 == 0o400
+    assert os.listdir(tmp_path) == [path.name]
