@@ -7,15 +7,19 @@ from datetime import UTC, datetime
 from random import Random
 
 from sync_service.agent.agent import Agent
+from sync_service.agent.carrying import Carrier
 from sync_service.agent.client import Collector
 from sync_service.agent.config import AgentSettings
+from sync_service.agent.introduction import Introduction
 from sync_service.collector.authority import Authority
 from sync_service.contract.record import Ending, InputMode, Moment, Response, encode_record
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import StoreKey, open_store
 from sync_service.outbox.identity import Identity
+from sync_service.outbox.journeys import Journeys
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.state import State
+from sync_service.stick import Stick
 
 STORE_KEY = StoreKey(bytes(range(32)))
 
@@ -27,6 +31,7 @@ class Machine:
         self.rig = rig
         self.folder = folder
         self.half_day = now // 43_200
+        self.hold_half_day = False
         self._closing = ExitStack()
 
     def start(self, stamp):
@@ -38,6 +43,7 @@ class Machine:
         self.state = State(engine)
         self.state.begin(stamp)
         self.outbox = Outbox(engine)
+        self.journeys = Journeys(engine)
         self.identity = Identity.open(self.folder / "identity", STORE_KEY)
         return self
 
@@ -59,6 +65,30 @@ class Machine:
             )
             sealed = held.keys.body.sealing.seal(encode_record(response), self.outbox.next_log())
             self.outbox.put(sealed, self.half_day)
+
+    def carry(self, stick):
+        """Make a visit with a stick; says what was said, and whether no reply was refused."""
+        said = []
+        carrier = Carrier(
+            stick if isinstance(stick, Stick) else Stick(stick),
+            introduction=Introduction(
+                stamp=self.stamp,
+                software="regard/test",
+                outbox=self.outbox,
+                state=self.state,
+                identity=self.identity,
+                clock=Clock(lambda: datetime.now(UTC), lambda: False),
+                hold_half_day=self.hold_half_day,
+            ),
+            outbox=self.outbox,
+            state=self.state,
+            identity=self.identity,
+            journeys=self.journeys,
+            retention_days=90,
+            say=said.append,
+        )
+        went_well = carrier.visit()
+        return went_well, said
 
     def contact(self):
         """Make a contact with the collector; says whether it went well."""

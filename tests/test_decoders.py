@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from sync_service.collector.proof.statements import StatedLog, StatedRun, Statem
 from sync_service.collector.pull.cursor import read_cursor, write_cursor
 from sync_service.collector.pull.instalments import Position
 from sync_service.contract import codec
+from sync_service.contract.bundle import BundleWriter, Closing, Part, read_parts
 from sync_service.contract.chain import Head, first_link
 from sync_service.contract.error import (
     ChainError,
@@ -118,6 +120,7 @@ MESSAGES = (
     ),
     Enrolment(KIOSK.verifying_key, NONCE, STAMP, "ABCD", "regard/test"),
     EnrolmentReply(BATCH.kiosk_id, NONCE, Standing.HELD),
+    Closing(BATCH.kiosk_id, NONCE, bytes(32)),
 )
 RECORDS = (RESPONSE, replace(RESPONSE, moment=Moment(5, UNSYNCED)), VERDICT, DAY)
 BODIES = (
@@ -163,6 +166,15 @@ def padded(encoded: bytes) -> bytes:
     return marked.ljust(next((each for each in BUCKETS if each >= len(marked)), 0), b"\x00")
 
 
+def bundle(*parts: Part) -> bytes:
+    written = BytesIO()
+    writer = BundleWriter(written.write)
+    for part in parts:
+        writer.add(part, KIOSK.sign(Context.BATCH, BATCH.encode()))
+    writer.close(KIOSK, Context.BUNDLE, BATCH.kiosk_id, NONCE)
+    return written.getvalue()
+
+
 RUN = StatedRun(branch=0, first_seq=1, last_seq=7, link="00" * 32)
 STATEMENT = Statement(1, "2026-03", "2026-04-01T00:00:00Z", (StatedLog("00" * 16, 7, 7, (RUN,)),))
 
@@ -202,6 +214,12 @@ DECODERS = {
         )
         for message in MESSAGES
     },
+    "bundle": Decoder(
+        lambda data: [*read_parts(BytesIO(data).read)],
+        MalformedError,
+        [bundle(Part.BATCH, Part.RECEIPT), bundle()],
+        cbor=False,
+    ),
     "record": Decoder(
         decode_record, MalformedError, [plain(encode_record(each)) for each in RECORDS], padded
     ),

@@ -36,6 +36,7 @@ from sync_service.collector.fleet import Fleet
 from sync_service.collector.intake import MAX_BRANCHES, Intake
 from sync_service.collector.published import Published
 from sync_service.contract import (
+    bundle,
     chain,
     codec,
     network,
@@ -48,6 +49,7 @@ from sync_service.contract import (
     stamp,
     wire,
 )
+from sync_service.contract.bundle import Closing, Part
 from sync_service.contract.chain import Head, first_link
 from sync_service.contract.codec import decode, encode
 from sync_service.contract.error import ChainError, MalformedError, SignatureError
@@ -92,11 +94,12 @@ from sync_service.contract.wire import (
     Status,
     StatusReply,
 )
+from sync_service.outbox.journeys import MAX_JOURNEYS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "sync_service" / "PROTOCOL.md").read_text()
 CONTRACT = (
-    *(chain, codec, network, pin, publication, questionnaire),
+    *(bundle, chain, codec, network, pin, publication, questionnaire),
     *(record, sealing, signing, stamp, wire),
 )
 
@@ -431,6 +434,11 @@ DOCUMENTS = {
         reader(EnrolmentReply),
         decode(EnrolmentReply(bytes(16), bytes(8), Standing.HELD).encode()),
     ),
+    "closing": (
+        "closing",
+        reader(Closing),
+        decode(Closing(bytes(16), bytes(8), bytes(32)).encode()),
+    ),
     "keys": (
         "publication",
         read_publication,
@@ -571,7 +579,7 @@ def of_enumeration(kind):
     "kind",
     [
         *(Kind, Ending, InputMode, Fairness, Helped, Misuse),
-        *(Recorded, Standing, SealingAlgorithm, SigningAlgorithm),
+        *(Recorded, Standing, SealingAlgorithm, SigningAlgorithm, Part),
     ],
 )
 def test_the_numbers_of_enumerations_are_those_of_the_code(kind):
@@ -659,6 +667,7 @@ def test_every_limit_stands_with_its_value():
         "MAX_HELD": (MAX_HELD,),
         "MAX_OF_ADDRESS": (pace.MAX_OF_ADDRESS,),
         "MAX_OF_ALL": (pace.MAX_OF_ALL,),
+        "MAX_JOURNEYS": (MAX_JOURNEYS,),
         "MAX_RETRY_AFTER_S": (MAX_RETRY_AFTER_S,),
         "MAX_TURNS": (turns.MAX_TURNS,),
         "READY_DEADLINE_S": (int(app.READY_DEADLINE_S),),

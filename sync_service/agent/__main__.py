@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from random import SystemRandom
@@ -15,17 +16,21 @@ from typing import Final
 
 from sync_service.agent.agent import Agent
 from sync_service.agent.backoff import Backoff
+from sync_service.agent.carrying import Carrier
 from sync_service.agent.client import Collector
 from sync_service.agent.config import AgentSettings
+from sync_service.agent.introduction import Introduction
 from sync_service.contract.stamp import Stamp, StampError
 from sync_service.logs import log_to_stdout
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import MalformedKeyError, OutboxError, StoreKey, open_store
 from sync_service.outbox.identity import Identity
+from sync_service.outbox.journeys import Journeys
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.secrecy import forbid_core_dumps
 from sync_service.outbox.state import State
 from sync_service.settings import SettingsError, read_settings, read_stamp
+from sync_service.stick import Stick
 
 DESCRIPTION: Final = """\
 Carry what a kiosk has recorded to the collector, and what the centre publishes to the kiosk.
@@ -36,6 +41,8 @@ while; nothing is lost when the agent stops.
 """
 
 EPILOGUE: Final = """\
+Where there is no network: regard-agent carry FOLDER, see regard-agent carry --help
+
 SETTINGS is a TOML file. Two keys are needed, as in:
 
   data = "/var/lib/regard"                # the folder the kiosk keeps its records in
@@ -47,15 +54,44 @@ With --once, the agent ends with 0 if the contact went well; otherwise it says w
 with 1. It ends with 2 if the settings, the stamp or the store's key can't be used.
 """
 
+CARRYING: Final = """\
+Bring a kiosk's records to the centre, and its replies back, by a stick instead of a network.
+
+What the centre left in FOLDER for this kiosk is settled first; then a new bundle for the centre
+is written there, with all that still waits. The kiosk and its agent may run all the while.
+"""
+
+CARRYING_EPILOGUE: Final = """\
+FOLDER is the folder of the stick. One stick may visit any number of kiosks; at the centre,
+`regard-collector take` takes all of it in. The stick holds nothing that can be read there, and
+pulling it out too early does no harm: nothing leaves the kiosk's store before the centre has it.
+
+The command ends with 0 if all went well, and with 1 if the stick or the store failed, or if a
+reply on the stick was refused: it says why, and the rest was done all the same. It ends with 2 if
+the settings, the stamp or the store's key can't be used.
+"""
+
+SETTINGS: Final = Path("/etc/regard/agent.toml")
+
 log = logging.getLogger("sync_service.agent")
 
 Wait = Callable[[float], bool]
-Kept = tuple[Outbox, State, Identity]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What kiosk and agent share on this machine."""
+
+    outbox: Outbox
+    state: State
+    identity: Identity
+    journeys: Journeys
 
 
 def main() -> int:
     """Run the command."""
-    arguments = _arguments()
+    carrying = sys.argv[1:2] == ["carry"]
+    arguments = _carrying_arguments() if carrying else _arguments()
     forbid_core_dumps()
     log_to_stdout()
     wait = _wait_for_signal()
@@ -63,10 +99,13 @@ def main() -> int:
         settings = read_settings(arguments.settings, AgentSettings)
         stamp = read_stamp(Path(settings.stamp))
         store_key = StoreKey.find(settings.store_key, os.environ)
+        impatient = carrying or arguments.once
         with ExitStack() as closing:
-            kept = _open(settings, stamp, store_key, wait, closing, patient=not arguments.once)
+            kept = _open(settings, stamp, store_key, wait, closing, patient=not impatient)
             if kept is None:
-                return int(arguments.once)
+                return int(impatient)
+            if carrying:
+                return _carry(arguments.folder, settings, stamp, kept)
             agent = _assemble(settings, stamp, kept, wait, closing)
             if arguments.once:
                 return int(not agent.once())
@@ -89,6 +128,24 @@ def _arguments() -> argparse.Namespace:
         "--once", action="store_true", help="make one contact with the collector, then end"
     )
     return parser.parse_args()
+
+
+def _carrying_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="regard-agent carry",
+        description=CARRYING,
+        epilog=CARRYING_EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of the stick")
+    parser.add_argument(
+        "--settings",
+        metavar="SETTINGS",
+        type=Path,
+        default=SETTINGS,
+        help=f"the agent's settings file; without it, {SETTINGS}",
+    )
+    return parser.parse_args(sys.argv[2:])
 
 
 def _wait_for_signal() -> Wait:
@@ -123,7 +180,7 @@ def _open(
                 state.begin(stamp)
                 identity = Identity.open(settings.identity_path, store_key)
                 closing.push(opened.pop_all())
-            return Outbox(engine), state, identity
+            return Kept(Outbox(engine), state, identity, Journeys(engine))
         except OutboxError as error:
             if str(error) != said:
                 said = str(error)
@@ -132,21 +189,52 @@ def _open(
             return None
 
 
+def _carry(folder: Path, settings: AgentSettings, stamp: Stamp, kept: Kept) -> int:
+    """Make one visit with a stick; the exit status."""
+    carrier = Carrier(
+        Stick(folder),
+        introduction=Introduction(
+            stamp=stamp,
+            software=_software(),
+            outbox=kept.outbox,
+            state=kept.state,
+            identity=kept.identity,
+            clock=Clock(),
+            hold_half_day=settings.hold_half_day,
+        ),
+        outbox=kept.outbox,
+        state=kept.state,
+        identity=kept.identity,
+        journeys=kept.journeys,
+        retention_days=settings.retention_days,
+        say=print,
+    )
+    try:
+        return int(not carrier.visit())
+    except OSError as error:
+        print(f"regard-agent: {folder}: {error.strerror}: try again", file=sys.stderr)
+    except OutboxError as error:
+        print(f"regard-agent: {error}", file=sys.stderr)
+    return 1
+
+
+def _software() -> str:
+    return f"regard/{version('regard')}"
+
+
 def _assemble(
     settings: AgentSettings, stamp: Stamp, kept: Kept, wait: Wait, closing: ExitStack
 ) -> Agent:
-    outbox, state, identity = kept
     clock = Clock()
-    software = f"regard/{version('regard')}"
     stamped_proxy = stamp.network.proxy if stamp.network is not None else None
     try:
         collector = Collector(
             stamp.collector,
             stamp.trusted,
-            signing_key=identity.signing_key,
-            believe=state.believe,
+            signing_key=kept.identity.signing_key,
+            believe=kept.state.believe,
             clock_synced=clock.synced,
-            software=software,
+            software=_software(),
             timeout_s=settings.timeout_s,
             proxy=settings.proxy or stamped_proxy,
         )
@@ -155,10 +243,10 @@ def _assemble(
     return Agent(
         settings,
         stamp=stamp,
-        software=software,
-        outbox=outbox,
-        state=state,
-        identity=identity,
+        software=_software(),
+        outbox=kept.outbox,
+        state=kept.state,
+        identity=kept.identity,
         clock=clock,
         collector=closing.enter_context(collector),
         random=SystemRandom(),

@@ -17,19 +17,12 @@ from sync_service.agent.client import (
 )
 from sync_service.agent.config import AgentSettings
 from sync_service.agent.delivery import Delivery
+from sync_service.agent.introduction import Introduction
 from sync_service.agent.publications import Publications
-from sync_service.contract.publication import Assignment
+from sync_service.agent.wishes import heed
 from sync_service.contract.signing import fingerprint
 from sync_service.contract.stamp import Stamp
-from sync_service.contract.wire import (
-    Enrolment,
-    Receipt,
-    Standing,
-    Status,
-    StatusReply,
-    depth_step,
-    new_nonce,
-)
+from sync_service.contract.wire import Receipt, Standing, Status, StatusReply, depth_step, new_nonce
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import OutboxError
 from sync_service.outbox.identity import Identity
@@ -63,19 +56,29 @@ class Agent:
         wait: Callable[[float], bool],
     ) -> None:
         self._settings = settings
-        self._stamp = stamp
-        self._software = software
         self._outbox = outbox
         self._state = state
         self._identity = identity
-        self._clock = clock
         self._collector = collector
         self._random = random
         self._wait = wait
         self._backoff = Backoff(random, settings.backoff_cap_s)
-        self._publications = Publications(collector, state)
+        self._introduction = Introduction(
+            stamp=stamp,
+            software=software,
+            outbox=outbox,
+            state=state,
+            identity=identity,
+            clock=clock,
+            hold_half_day=settings.hold_half_day,
+        )
+        self._publications = Publications(collector.publication, state)
         self._delivery = Delivery(
-            outbox, collector, identity.kiosk_id, hold=self._hold, stopping=lambda: wait(0)
+            outbox,
+            collector,
+            identity.kiosk_id,
+            hold=self._introduction.hold,
+            stopping=lambda: wait(0),
         )
         self._contact_in_s = 0.0
         self._trouble: str | None = _NOT_TRIED
@@ -133,10 +136,7 @@ class Agent:
         self._publications.take(reply.offers)
         if reply.standing is not Standing.ENROLLED:
             raise NotAdmittedError(f"{reply.standing.name.lower()}-kiosk", self._fingerprint)
-        for first_seq, last_seq in reply.wanted:
-            self._outbox.offer_again(status.log_id, first_seq, last_seq)
-        if self._has_forked(status, reply) and self._outbox.note_fork(status.log_id):
-            log.warning("log forked, another is begun", extra={"log": status.log_id.hex()})
+        heed(reply, status.log_id, self._outbox)
         receipt = self._delivery.deliver(today)
         self._outbox.purge(today - timedelta(days=self._settings.retention_days))
         self._note_success(today)
@@ -160,23 +160,17 @@ class Agent:
 
     def _ask(self) -> tuple[Status, StatusReply]:
         """A status and its reply, after taking newer keys where it can't be believed without."""
-        status = self._status()
+        status = self._introduction.status(new_nonce())
         try:
             return status, self._collector.status(status)
         except UnprovenError as error:
             if not self._publications.take(error.keys):
                 raise
-        status = self._status()
+        status = self._introduction.status(new_nonce())
         return status, self._collector.status(status)
 
     def _enrol(self) -> None:
-        enrolment = Enrolment(
-            key=self._identity.signing_key.verifying_key,
-            nonce=new_nonce(),
-            stamp_id=self._stamp.stamp_id,
-            code=self._stamp.enrolment_code,
-            software=self._software,
-        )
+        enrolment = self._introduction.enrolment(new_nonce())
         standing = self._collector.enrol(enrolment).standing
         self._identity.note_standing(standing)
         log.info(
@@ -188,44 +182,6 @@ class Agent:
     def _fingerprint(self) -> str:
         """What the central team compares when it approves a kiosk."""
         return fingerprint(self._identity.kiosk_id)
-
-    def _status(self) -> Status:
-        extent = self._outbox.extent(hold=self._hold())
-        return Status(
-            kiosk_id=self._identity.kiosk_id,
-            nonce=new_nonce(),
-            log_id=extent.log_id,
-            head=extent.head,
-            settled_seq=extent.settled_seq,
-            oldest_held_seq=extent.oldest_held_seq,
-            depth=depth_step(extent.depth),
-            oldest_waiting=extent.oldest_waiting,
-            software=self._software,
-            clock_synced=self._clock.synced(),
-            clock_at=int(self._clock.now().timestamp()),
-            uptime_h=self._clock.uptime_h,
-            last_error=self._state.last_error,
-            publications=self._state.serials(),
-            stamp_id=self._stamp.stamp_id,
-        )
-
-    def _hold(self) -> int | None:
-        """The half-day that is not over yet at the site, if its records are to be held."""
-        if not self._settings.hold_half_day:
-            return None
-        assignment = self._state.publications().assignment.body
-        assert isinstance(assignment, Assignment)
-        return self._clock.moment(assignment.timezone).half_day
-
-    def _has_forked(self, status: Status, reply: StatusReply) -> bool:
-        """Whether somebody else writes on the log of a status: a clone of this store, or a later
-        state of it, before an old copy was put back.
-        """
-        if reply.forked:
-            return True
-        extent = self._outbox.extent()
-        behind = reply.log_head is not None and extent.head.seq < reply.log_head.seq
-        return behind and extent.log_id == status.log_id
 
     def _lost_something(self, receipt: Receipt) -> bool:
         """Whether the collector holds less of the log than it has given receipts for."""

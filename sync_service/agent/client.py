@@ -198,22 +198,8 @@ class Collector:
         return self._exchange("POST", path, MAX_MESSAGE_LENGTH, signed)
 
     def _believe(self, signed: bytes, context: Context, kind: type[T], nonce: bytes) -> T:
-        """The message of that kind, if the receipt key signed it in reply to this nonce."""
-        try:
-            payload = self._believed(Envelope.unpack(signed), context)
-        except MalformedError as error:
-            raise UnreachableError("not-ours", str(error)) from None
-        except SignatureError:
-            raise UnprovenError(_offered_keys(signed)) from None
-        try:
-            message = kind.decode(payload)
-        except MalformedError as error:
-            # Signed, so it is the collector's own: no accident on the way.
-            raise ContractBrokenError("malformed-reply", str(error)) from None
         asked = (self._signing_key.verifying_key.kiosk_id, nonce)
-        if (message.kiosk_id, message.nonce) != asked:
-            raise UnreachableError("replayed-reply", "a reply to another request")
-        return message
+        return believe_reply(signed, context, kind, asked, self._believed)
 
     def _exchange(
         self, method: str, path: str, max_length: int, content: bytes | None = None
@@ -256,6 +242,37 @@ class Collector:
         for header in ("Accept", "Accept-Encoding", "Connection"):
             client.headers.pop(header, None)
         return client
+
+
+def believe_reply(
+    signed: bytes,
+    context: Context,
+    kind: type[T],
+    asked: tuple[bytes, bytes],
+    believe: Callable[[Envelope, Context], bytes],
+) -> T:
+    """The message of that kind, if a receipt key signed it in reply to what was ``asked``.
+
+    That is, by this kiosk under this nonce. ``believe`` is as for `Collector`.
+
+    Raises:
+        UnprovenError: the receipt key held did not sign it; a status reply may offer newer keys.
+        ContactError: it can't be believed.
+    """
+    try:
+        payload = believe(Envelope.unpack(signed), context)
+    except MalformedError as error:
+        raise UnreachableError("not-ours", str(error)) from None
+    except SignatureError:
+        raise UnprovenError(_offered_keys(signed)) from None
+    try:
+        message = kind.decode(payload)
+    except MalformedError as error:
+        # Signed, so it is the collector's own: no accident on the way.
+        raise ContractBrokenError("malformed-reply", str(error)) from None
+    if (message.kiosk_id, message.nonce) != asked:
+        raise UnreachableError("replayed-reply", "a reply to another request")
+    return message
 
 
 def _media_type(reply: httpx.Response) -> str:

@@ -14,8 +14,11 @@ from sync_service.contract.wire import (
 )
 from sync_service.outbox.outbox import Outbox, Run
 
-# The map, the signature, and the head of each byte string around the sealed records.
-_MAX_RECORDS_LENGTH: Final = MAX_BATCH_LENGTH - 512 - 5 * MAX_BATCH_RECORDS
+MAX_RECORDS_LENGTH: Final = MAX_BATCH_LENGTH - 512 - 5 * MAX_BATCH_RECORDS
+"""How long the sealed records of one batch may be, in bytes.
+
+The rest is for the map, the signature, and the head of each byte string around the records.
+"""
 
 
 class Delivery:
@@ -61,14 +64,7 @@ class Delivery:
         """
         receipt = None
         while not self._stopping() and (run := self._next_run(self._limit)) is not None:
-            batch = Batch(
-                kiosk_id=self._kiosk_id,
-                log_id=run.log_id,
-                first_seq=run.first_seq,
-                previous=run.previous,
-                sealed=run.sealed,
-                nonce=new_nonce(),
-            )
+            batch = batch_of(run, self._kiosk_id, new_nonce())
             try:
                 receipt = self._collector.deliver(batch)
             except (TooMuchError, ContractBrokenError) as error:
@@ -82,4 +78,16 @@ class Delivery:
         return receipt
 
     def _next_run(self, limit: int) -> Run | None:
-        return self._outbox.next_run(limit, _MAX_RECORDS_LENGTH, self._hold())
+        return self._outbox.next_run(limit, MAX_RECORDS_LENGTH, self._hold())
+
+
+def batch_of(run: Run, kiosk_id: bytes, nonce: bytes) -> Batch:
+    """The batch in which a kiosk delivers a run."""
+    return Batch(
+        kiosk_id=kiosk_id,
+        log_id=run.log_id,
+        first_seq=run.first_seq,
+        previous=run.previous,
+        sealed=run.sealed,
+        nonce=nonce,
+    )

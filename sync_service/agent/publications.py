@@ -1,10 +1,9 @@
 """Publications on their way in: fetched by digest, taken by the store if they prove themselves."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sync_service.agent.client import (
-    Collector,
     ContactError,
     ContractBrokenError,
     UnreachableError,
@@ -18,10 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class Publications:
-    """Fetches what the collector offers and hands it to the store."""
+    """Fetches what the collector offers and hands it to the store.
 
-    def __init__(self, collector: Collector, state: State) -> None:
-        self._collector = collector
+    ``find`` gives the bytes that are kept under a digest, or raises a `ContactError`.
+    """
+
+    def __init__(self, find: Callable[[bytes], bytes], state: State) -> None:
+        self._find = find
         self._state = state
         self._refused: set[Offer] = set()
         self._missing: set[Offer] = set()
@@ -59,7 +61,7 @@ class Publications:
         return taken
 
     def _fetch(self, offer: Offer) -> bytes:
-        signed = self._collector.publication(offer.digest)
+        signed = self._find(offer.digest)
         if publication_digest(signed) != offer.digest:
             raise ContractBrokenError("wrong-digest", "not the publication that was offered")
         return signed

@@ -385,6 +385,18 @@ def _add_kiosks(group: Group) -> None:
     _add_kiosk_of_site(move)
     move.add_argument("to", metavar="TO", help="the code of the site to assign it to")
 
+    take = _command(
+        group,
+        "take",
+        kiosk_commands.take,
+        "take in what a stick has brought from kiosks without a network",
+        "Take in what `regard-agent carry` has left on a stick, from any number of kiosks, and"
+        " leave the replies on it: receipts, what was published, and how each kiosk stands. The"
+        " exit status is 0 if all was taken, 1 if anything was refused. See docs/carrying.md.",
+    )
+    take.add_argument("stick", type=Path, metavar="STICK", help="the folder of the stick")
+    take.set_defaults(say=print)
+
     code = _noun(group, "code", "enrolment codes")
     withdraw = _command(
         code,

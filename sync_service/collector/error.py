@@ -4,6 +4,7 @@
 
     CollectorError
     ├── ProblemError      a kiosk's request can't be granted: answer with the problem it holds
+    ├── OlderBundleError  a bundle is older than what is known already: don't hear its kiosk
     ├── BusyError         there is no turn to be had: ask again a little later
     ├── SchemaError       the database is of another version of Regard: do what the message says
     ├── KeyFileError      a key file is missing or damaged: bring it back, as the message says
@@ -27,6 +28,10 @@ class ProblemError(CollectorError):
         self.problem = Problem(code, detail)
         self.retry_after_s = retry_after_s
         super().__init__(code)
+
+
+class OlderBundleError(CollectorError):
+    """A bundle that was carried by hand says less than its kiosk has said before; let it be."""
 
 
 class BusyError(CollectorError):

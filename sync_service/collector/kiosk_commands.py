@@ -13,10 +13,12 @@ from sync_service.collector.wording import (
     aligned,
     told_clock,
     told_state,
+    told_taken,
     told_trouble,
     told_waiting,
 )
 from sync_service.contract.signing import fingerprint
+from sync_service.stick import SentBy, Stick
 
 
 async def kiosk_list(args: argparse.Namespace) -> str:
@@ -134,3 +136,22 @@ def _day_begins_at(day: date, today: date) -> int:
     if day > today:
         raise OfficeError(f"{day} is still to come: --since is when the kiosk went astray")
     return int(datetime.combine(day, time(), UTC).timestamp())
+
+
+async def take(args: argparse.Namespace) -> int:
+    """Take in what was carried here by a stick: 0 if all was taken, 1 if anything was refused."""
+    stick = Stick(args.stick)
+    async with open_office(args.folder) as office:
+        taking = await office.taking()
+        try:
+            bundles = [file for file in stick.files() if file.sent_by is SentBy.KIOSK]
+        except OSError as error:
+            raise OfficeError(f"{args.stick}: can't be read: {error.strerror}") from None
+        if not bundles:
+            raise OfficeError(f"{args.stick}: no kiosk has left anything here")
+        refused = False
+        for file in bundles:
+            taken = await taking.take(stick, file, office.now)
+            args.say(told_taken(file.fingerprint, taken))
+            refused |= bool(taken.refused)
+    return int(refused)

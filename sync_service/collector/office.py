@@ -13,13 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sync_service.collector.accounts import Accounts
 from sync_service.collector.config import Centre
 from sync_service.collector.database import check_schema, open_engine, reading
+from sync_service.collector.enrolment import Enrolments
 from sync_service.collector.error import OfficeError
+from sync_service.collector.fleet import Fleet
 from sync_service.collector.insight.disclosure import Disclosure
+from sync_service.collector.intake import Intake
 from sync_service.collector.keyring import Keyring, Signs
+from sync_service.collector.published import Published
 from sync_service.collector.publishing import Publisher
 from sync_service.collector.replies import Editor
 from sync_service.collector.rotation import receipt_key
 from sync_service.collector.stamping import Stamping
+from sync_service.collector.taking import Taking
+from sync_service.contract.publication import Keys
 from sync_service.contract.signing import SigningKey
 
 
@@ -48,6 +54,17 @@ class Office:
         """What receipts and statements are signed by."""
         async with reading(self.engine) as connection:
             return await receipt_key(connection, self.keyring)
+
+    async def taking(self) -> Taking:
+        """What takes in bundles that were carried here."""
+        key = await self.receipt_key()
+        return Taking(
+            self.engine,
+            intake=Intake(self.engine, key, Published(Keys, self.keyring.publishing_keys())),
+            fleet=Fleet(self.engine, key),
+            enrolments=Enrolments(self.engine, key),
+            receipt_key=key,
+        )
 
     @property
     def accounts(self) -> Accounts:

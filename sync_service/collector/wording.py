@@ -7,7 +7,8 @@ from typing import Final
 
 from sync_service.collector.fleet import KioskLine, KioskState
 from sync_service.collector.tables import Opening
-from sync_service.contract.wire import PROBLEMS
+from sync_service.collector.taking import Taken
+from sync_service.contract.wire import PROBLEMS, Recorded, Standing
 
 _RIGHT_S: Final = 120  # a clock that is off by less is right: messages take their time
 _SPANS: Final = (("year", 31_557_600), ("day", 86_400), ("hour", 3600), ("minute", 60))
@@ -92,6 +93,25 @@ def told_trouble(code: str | None) -> str:
     if status := re.fullmatch(r"http-(\d{3})", code):
         return f"something on the way answered with HTTP status {status[1]}"
     return f"a fault in its software: {code}"
+
+
+def told_taken(kiosk: str, taken: Taken) -> str:
+    """What became of a bundle that was carried here from a kiosk."""
+    counts = taken.outcomes
+    aside = sum(number for outcome, number in counts.items() if not outcome.held)
+    told = [
+        f"{kiosk}: {counts[Recorded.ACCEPTED]} new, {counts[Recorded.DUPLICATE]} here already"
+        + (f", {aside} not to be taken and kept there" if aside else "")
+        + "."
+    ]
+    told += [f"  Refused: {reason}." for reason in taken.refused]
+    if taken.standing is Standing.HELD:
+        told.append(
+            f"  Once it is approved, take this stick again: regard-collector kiosk approve {kiosk}"
+        )
+    if taken.standing is not None:
+        told.append("  The reply is on the stick: bring it back to the kiosk.")
+    return "\n".join(told)
 
 
 def told_time(seconds: int | None) -> str:

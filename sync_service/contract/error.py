@@ -5,6 +5,7 @@
     ContractError
     ├── MalformedError        the bytes hold no value of the contract: don't use them
     │   ├── ChainError        a batch was altered or put together wrongly: refuse it whole
+    │   ├── CutShortError     a bundle was not written to its end: have it made anew
     │   └── QuestionnaireError    a questionnaire breaks its rules: mend the places named
     ├── SignatureError        not signed by the key that must have signed: don't use it
     ├── UnknownKeyError       sealed or signed under an algorithm or key not known here: keep it
@@ -23,6 +24,10 @@ class MalformedError(ContractError):
 
 class ChainError(MalformedError):
     """The chain does not hold within a batch: it was altered or put together wrongly."""
+
+
+class CutShortError(MalformedError):
+    """A bundle was not written to its end; use nothing of it, and have it made anew."""
 
 
 class SignatureError(ContractError):

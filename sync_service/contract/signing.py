@@ -40,6 +40,8 @@ class Context(Enum):
     STATEMENT = b"regard/1 statement"
     REDACTION = b"regard/1 redaction"
     EXPIRY = b"regard/1 expiry"
+    BUNDLE = b"regard/1 bundle"
+    BUNDLE_REPLY = b"regard/1 bundle reply"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ or an old copy of it put back: the newest is in use, and all are delivered.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, text
 
@@ -26,6 +26,7 @@ from sync_service.contract.chain import Head, digest, link
 from sync_service.contract.record import day_of
 from sync_service.contract.wire import Recorded
 from sync_service.outbox.database import begin_log, reading, writing
+from sync_service.outbox.fact import keep_fact, read_fact
 
 _FORKED: Final = "forked"
 """The fact that holds the id of the log that forked last."""
@@ -91,16 +92,11 @@ class Outbox:
 
     def note_fork(self, log_id: bytes) -> bool:
         """Keep in mind that a log has forked; says whether that is news."""
-        noted = {"name": _FORKED, "log_id": log_id}
         with writing(self._engine) as connection:
-            news = connection.execute(
-                text(
-                    "INSERT INTO fact (name, value) VALUES (:name, :log_id)"
-                    " ON CONFLICT (name) DO UPDATE SET value = :log_id WHERE value <> :log_id"
-                ),
-                noted,
-            )
-            return bool(news.rowcount)
+            news = bool(read_fact(connection, _FORKED) != log_id)
+            if news:
+                keep_fact(connection, _FORKED, log_id)
+        return news
 
     def put(self, sealed: bytes, half_day: int) -> int:
         """Append a sealed record; when this returns, it survives a power cut. Gives its seq.
@@ -124,23 +120,27 @@ class Outbox:
             if counted.rowcount:
                 _append(connection, sealed, half_day)
 
-    def next_run(self, limit: int, max_length: int, hold: int | None) -> Run | None:
+    def next_run(
+        self, limit: int, max_length: int, hold: int | None, after: Run | None = None
+    ) -> Run | None:
         """The records to deliver next: the first that wait, of the oldest log with any.
 
         At most ``limit`` records and ``max_length`` bytes of them, but one at least; it ends where
         a seq is not waiting, and before the first record of the half-day ``hold``, which no later
-        record of its log overtakes. `None`: nothing is due.
+        record of its log overtakes. Only what comes after the run ``after`` counts, if one is
+        given: so all that waits can be looked through. `None`: nothing is due.
         """
         with reading(self._engine) as connection:
             waiting = connection.execute(
                 text(
                     "SELECT log_id, seq, previous, sealed, half_day"
                     " FROM record JOIN log ON log.number = record.log"
-                    " WHERE state = 'waiting'"
-                    " AND log = (SELECT min(log) FROM record WHERE state = 'waiting')"
+                    " WHERE state = 'waiting' AND (log, seq) > (:log, :seq)"
+                    " AND log = (SELECT min(log) FROM record"
+                    " WHERE state = 'waiting' AND (log, seq) > (:log, :seq))"
                     " ORDER BY seq LIMIT :limit"
                 ),
-                {"limit": limit},
+                {"limit": limit, **_end_of(connection, after)},
             ).all()
         due: list[Row[tuple[bytes, int, bytes, bytes, int]]] = []
         length = 0
@@ -151,14 +151,20 @@ class Outbox:
             if due and (record.seq != due[-1].seq + 1 or length > max_length):
                 break
             due.append(record)
-        if not due:
-            return None
-        return Run(
-            log_id=due[0].log_id,
-            first_seq=due[0].seq,
-            previous=due[0].previous,
-            sealed=tuple(record.sealed for record in due),
-        )
+        return _run_of(due) if due else None
+
+    def held_run(self, log_id: bytes, first_seq: int, count: int) -> Run | None:
+        """So many records of a log from a seq on, in whatever state; None if not all are held."""
+        with reading(self._engine) as connection:
+            held = connection.execute(
+                text(
+                    "SELECT log_id, seq, previous, sealed"
+                    " FROM record JOIN log ON log.number = record.log"
+                    " WHERE log_id = :log_id AND seq BETWEEN :first_seq AND :last_seq ORDER BY seq"
+                ),
+                {"log_id": log_id, "first_seq": first_seq, "last_seq": first_seq + count - 1},
+            ).all()
+        return _run_of(held) if held and len(held) == count else None
 
     def settle(
         self, log_id: bytes, first_seq: int, outcomes: Sequence[Recorded], day: date
@@ -257,6 +263,25 @@ class Outbox:
         )
 
 
+def _run_of(records: Sequence[Row[Any]]) -> Run:
+    return Run(
+        log_id=records[0].log_id,
+        first_seq=records[0].seq,
+        previous=records[0].previous,
+        sealed=tuple(record.sealed for record in records),
+    )
+
+
+def _end_of(connection: Connection, run: Run | None) -> dict[str, int]:
+    """Where in the order of all records a run ends; before them all, if there is none."""
+    if run is None:
+        return {"log": 0, "seq": 0}
+    log = connection.execute(
+        text("SELECT number FROM log WHERE log_id = :log_id"), {"log_id": run.log_id}
+    ).scalar_one()
+    return {"log": log, "seq": run.first_seq + len(run.sealed) - 1}
+
+
 def _log_in_use(connection: Connection) -> Row[tuple[int, bytes, int, bytes, int]]:
     return connection.exec_driver_sql(
         "SELECT number, log_id, head_seq, head_link, settled_seq"
@@ -266,8 +291,7 @@ def _log_in_use(connection: Connection) -> Row[tuple[int, bytes, int, bytes, int
 
 def _has_forked(connection: Connection) -> bool:
     """Whether the log in use is the one that is known to have forked."""
-    noted = connection.exec_driver_sql("SELECT value FROM fact WHERE name = ?", (_FORKED,))
-    return bool(noted.scalar() == _log_in_use(connection).log_id)
+    return bool(read_fact(connection, _FORKED) == _log_in_use(connection).log_id)
 
 
 def _append(connection: Connection, sealed: bytes, half_day: int) -> int:

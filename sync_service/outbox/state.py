@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from sqlalchemy import Connection, Engine, text
 
@@ -26,6 +26,7 @@ from sync_service.contract.questionnaire import Questionnaire
 from sync_service.contract.signing import Context, Envelope, VerifyingKey
 from sync_service.contract.stamp import Stamp, StampError
 from sync_service.outbox.database import OutboxError, reading, writing
+from sync_service.outbox.fact import keep_fact, read_fact
 
 _MOST: Final = 65535  # that a day record counts to
 
@@ -91,20 +92,20 @@ class State:
             anchor = key_document(stamp.publishing_key)
             if shelf.keys is not None and anchor not in (
                 key_document(shelf.publishing_key),
-                _fact(connection, "anchor"),
+                read_fact(connection, "anchor"),
             ):
                 raise ForeignStampError(
                     "the stamp is signed by another centre than the one this store belongs to:"
                     " stamp the kiosk anew, or give it an empty store"
                 )
-            moved = stamp.stamp_id != _fact(connection, "stamp_id")
+            moved = stamp.stamp_id != read_fact(connection, "stamp_id")
             begun = _Shelf(keys=shelf.keys, superseded=shelf.superseded) if moved else shelf
             for signed in (stamp.keys, stamp.assignment, stamp.questionnaire):
                 # What was published since the stamp was made stays.
                 with suppress(StaleError, ForeignPublicationError):
                     begun = begun.take(_Taken.verify(signed, stamp.publishing_key), stamp.stamp_id)
-            _set_fact(connection, "stamp_id", stamp.stamp_id)
-            _set_fact(connection, "anchor", anchor)
+            keep_fact(connection, "stamp_id", stamp.stamp_id)
+            keep_fact(connection, "anchor", anchor)
             if begun != shelf:
                 begun.save(connection)
 
@@ -124,7 +125,7 @@ class State:
         with writing(self._engine) as connection:
             shelf = _Shelf.load(connection)
             taken = _Taken.verify(signed, shelf.publishing_key)
-            shelf.take(taken, _fact(connection, "stamp_id")).save(connection)
+            shelf.take(taken, read_fact(connection, "stamp_id")).save(connection)
         return taken.publication
 
     def publications(self) -> Held:
@@ -166,7 +167,7 @@ class State:
     def revision(self) -> int:
         """A number that rises whenever the publications change; cheap to ask for."""
         with reading(self._engine) as connection:
-            return _fact(connection, "revision") or 0
+            return read_fact(connection, "revision") or 0
 
     def count_minutes(
         self, day: date, assignment: int, available: int, out_of_service: int
@@ -202,25 +203,25 @@ class State:
     def last_error(self) -> str | None:
         """The short code of what last went wrong at the agent, until something went well."""
         with reading(self._engine) as connection:
-            code: str | None = _fact(connection, "last_error")
+            code: str | None = read_fact(connection, "last_error")
         return code
 
     def note_error(self, code: str | None) -> None:
         """Keep the short code of what went wrong; `None` when all is well again."""
         with writing(self._engine) as connection:
-            _set_fact(connection, "last_error", code)
+            keep_fact(connection, "last_error", code)
 
     @property
     def last_contact(self) -> date | None:
         """The day on which the collector last answered."""
         with reading(self._engine) as connection:
-            day = _fact(connection, "last_contact")
+            day = read_fact(connection, "last_contact")
         return None if day is None else date.fromisoformat(day)
 
     def note_contact(self, day: date) -> None:
         """Keep the day on which the collector answered."""
         with writing(self._engine) as connection:
-            _set_fact(connection, "last_contact", day.isoformat())
+            keep_fact(connection, "last_contact", day.isoformat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +296,7 @@ class _Shelf:
                 for taken in self
             ],
         )
-        _set_fact(connection, "revision", (_fact(connection, "revision") or 0) + 1)
+        keep_fact(connection, "revision", (read_fact(connection, "revision") or 0) + 1)
 
     def __iter__(self) -> Iterator[_Taken]:
         rest = (self.assignment, self.before, self.questionnaire, self.replies)
@@ -411,23 +412,3 @@ def _count(connection: Connection, counted: DayCount) -> None:
             "most": _MOST,
         },
     )
-
-
-def _fact(connection: Connection, name: str) -> Any:
-    return connection.execute(
-        text("SELECT value FROM fact WHERE name = :name"), {"name": name}
-    ).scalar()
-
-
-def _set_fact(connection: Connection, name: str, value: bytes | str | int | None) -> None:
-    """Keep a fact; `None` forgets it."""
-    if value is None:
-        connection.execute(text("DELETE FROM fact WHERE name = :name"), {"name": name})
-    else:
-        connection.execute(
-            text(
-                "INSERT INTO fact (name, value) VALUES (:name, :value)"
-                " ON CONFLICT (name) DO UPDATE SET value = :value"
-            ),
-            {"name": name, "value": value},
-        )

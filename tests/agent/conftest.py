@@ -461,7 +461,7 @@ class Kiosk(Caller):
             self.outbox.put(f"sealed {number}".encode(), half_day)
 
     def publications(self):
-        return Publications(self.collector(), self.state)
+        return Publications(self.collector().publication, self.state)
 
     def delivery(self, hold=None, stopping=lambda: False, **changes):
         return Delivery(

@@ -203,3 +203,29 @@ def test_no_network_no_clock_and_no_enrolment_do_not_keep_it_from_starting(
     assert collector.of(Status)[-1].last_error == "busy"
     process.send_signal(signal.SIGINT)
     assert process.wait() == 0
+
+
+def test_carry_leaves_a_bundle_on_a_stick_and_says_so(start, settings_of, kiosk, tmp_path):
+    kiosk.put(3)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    process = start("carry", stick, "--settings", settings_of(kiosk))
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    fingerprint_of_kiosk = fingerprint(kiosk.kiosk_id)
+    assert out == f"Written for the centre, as kiosk {fingerprint_of_kiosk}: 3 records.\n"
+    [bundle] = (stick / "regard").iterdir()
+    assert bundle.name.startswith(fingerprint_of_kiosk)
+
+
+def test_carry_says_why_a_stick_can_not_be_used(start, settings_of, kiosk, tmp_path):
+    process = start("carry", tmp_path / "away", "--settings", settings_of(kiosk))
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert err == f"regard-agent: {tmp_path / 'away'}: No such file or directory: try again\n"
+
+
+def test_carry_explains_itself(start):
+    out, _ = start("carry", "--help").communicate()
+    assert "regard-collector take" in out
+    assert "/etc/regard/agent.toml" in out
