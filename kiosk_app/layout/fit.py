@@ -57,16 +57,25 @@ class Fitting:
         return self.put_in_force(questionnaire, assignment, None)
 
 
-def why_refused(stamp: Stamp) -> str | None:
-    """Why no kiosk with the panel that a stamp names would ask what it holds, and what to do;
-    None if one would.
-    """
-    try:
-        panel = named_panel(stamp.panel or DEFAULT_PANEL)
-        Fitting(Compositor(panel, read_catalogues())).put_stamp_in_force(stamp)
-    except KioskError as error:
-        return str(error)
-    return None
+class StampJudge:
+    """Says of stamps whether a kiosk would ask what they hold. It measures each word once."""
+
+    def __init__(self) -> None:
+        self._catalogues = read_catalogues()
+        self._compositors: dict[str, Compositor] = {}
+
+    def why_refused(self, stamp: Stamp) -> str | None:
+        """Why no kiosk with the panel that a stamp names would ask what it holds, and what to do;
+        None if one would.
+        """
+        name = stamp.panel or DEFAULT_PANEL
+        try:
+            if name not in self._compositors:
+                self._compositors[name] = Compositor(named_panel(name), self._catalogues)
+            Fitting(self._compositors[name]).put_stamp_in_force(stamp)
+        except KioskError as error:
+            return str(error)
+        return None
 
 
 def check_fit(in_force: InForce, compositor: Compositor) -> None:

@@ -15,6 +15,7 @@ from sync_service.collector import commands, key_commands, kiosk_commands, proof
 from sync_service.collector.config import DATABASE
 from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
+from sync_service.collector.orders import COLUMNS
 from sync_service.collector.rotation import SEALING, Rotated
 from sync_service.contract.error import ContractError
 from sync_service.contract.publication import Stands
@@ -38,7 +39,8 @@ Then, with --folder /srv/regard each time, or from within that folder:
   regard-collector service add libraries "Libraries" --organisation council
   regard-collector site add central "Central Library" --service libraries --place E07000999 \\
       --languages en cy --stands exit --questionnaire library
-  regard-collector stamp central desk-1 /media/boot/regard-stamp
+  regard-collector stamp central desk-1 stamps/desk-1
+  regard-collector inspect stamps/desk-1
   regard-collector kiosk list
   regard-collector account add Morwenna
   regard-collector export /tmp/regard-2026-03
@@ -300,22 +302,7 @@ def _add_code_and_name(add: argparse.ArgumentParser, example: str) -> None:
 
 
 def _add_kiosks(group: Group) -> None:
-    stamp = _command(
-        group,
-        "stamp",
-        kiosk_commands.stamp,
-        "make the stamp of a new kiosk",
-        "Write the folder of small files that makes an image one site's kiosk.",
-    )
-    _add_kiosk_of_site(stamp)
-    stamp.add_argument("into", type=Path, metavar="FOLDER", help="a new or empty folder")
-    stamp.add_argument(
-        "--panel",
-        metavar="NAME",
-        help="the kiosk's panel: inches-pixels, as in 7-800x480; by default 10.1-1280x800."
-        " A name that is not known is answered with those that are",
-    )
-
+    _add_stamping(group)
     kiosk = _noun(group, "kiosk", "the fleet")
     _command(
         kiosk,
@@ -405,6 +392,60 @@ def _add_kiosks(group: Group) -> None:
         "let a stamp's enrolment code admit no kiosk",
     )
     _add_kiosk_of_site(withdraw)
+
+
+def _add_stamping(group: Group) -> None:
+    stamp = _command(
+        group,
+        "stamp",
+        kiosk_commands.stamp,
+        "make the stamp of a new kiosk, or of each one on a list",
+        "Write what makes an image one site's kiosk, a file to drag onto its card's boot drive, and"
+        " a sheet to print for whoever plugs it in. See docs/stamping.md.",
+    )
+    stamp.add_argument("site", nargs="?", metavar="SITE", help="the code of its site")
+    stamp.add_argument(
+        "name", nargs="?", metavar="NAME", help="tells the site's kiosks apart: desk-1"
+    )
+    stamp.add_argument("into", type=Path, metavar="FOLDER", help="a new or empty folder")
+    stamp.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="stamp each kiosk of this list, in place of SITE and NAME: all of them, or none if a"
+        f" line is wrong. Its columns may be: {', '.join(COLUMNS)}",
+    )
+    stamp.add_argument(
+        "--panel",
+        metavar="NAME",
+        help="the kiosk's panel: inches-pixels, as in 7-800x480; by default 10.1-1280x800."
+        " A name that is not known is answered with those that are",
+    )
+    stamp.add_argument(
+        "--call", metavar="TEXT", help="whom its staff call, for the sheet: 'Ana, 01234 567890'"
+    )
+    stamp.add_argument(
+        "--network",
+        type=Path,
+        metavar="FILE",
+        help="the site's network as a TOML file, with the keys that a list has columns for, from"
+        " link on",
+    )
+    stamp.add_argument(
+        "--image", type=Path, metavar="FILE", help="put the stamp onto this Regard image as well"
+    )
+    inspect = group.add_parser(
+        "inspect",
+        help="say what a card, an image or a stamp holds",
+        description="Say what a card's boot drive, an image or a stamp holds, without its secrets,"
+        " and whether a kiosk would start from it. Needs no collector. The exit status is 0 if all"
+        " is well, 1 if something is wrong with one of them.",
+    )
+    inspect.set_defaults(run=kiosk_commands.inspect, say=print)
+    inspect.add_argument(
+        "path", type=Path, nargs="+", metavar="PATH", help="a file, or a folder, or a drive"
+    )
+    inspect.add_argument("--json", action="store_true", help="a line of JSON for each")
 
 
 def _day(text: str) -> date:

@@ -4,11 +4,17 @@ Each gives what to say at the end.
 """
 
 import argparse
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 
 from sync_service.collector import apart, enrolment, fleet
+from sync_service.collector.card_image import CardImage
 from sync_service.collector.error import OfficeError
+from sync_service.collector.inspection import Inspector
 from sync_service.collector.office import open_office
+from sync_service.collector.orders import Order, check_call, read_network, read_orders
+from sync_service.collector.parcels import remove_parcel, write_parcel, write_parcels
+from sync_service.collector.stamping import Stamped
 from sync_service.collector.wording import (
     aligned,
     told_clock,
@@ -18,6 +24,7 @@ from sync_service.collector.wording import (
     told_waiting,
 )
 from sync_service.contract.signing import fingerprint
+from sync_service.contract.stamp import PACKED_FILE
 from sync_service.stick import SentBy, Stick
 
 
@@ -123,13 +130,66 @@ async def code_withdraw(args: argparse.Namespace) -> str:
 
 
 async def stamp(args: argparse.Namespace) -> str:
-    """Make a kiosk's stamp."""
+    """Stamp a kiosk, or each one on a list."""
+    orders = _orders(args)
+    image = None if args.image is None else CardImage.open(args.image)
+    if image is not None:
+        image.check_unstamped()
     async with open_office(args.folder) as office:
-        await office.stamping.stamp(args.site, args.name, args.into, office.now, args.panel)
+
+        def keep(stamped: Sequence[Stamped]) -> None:
+            if args.csv is not None:
+                write_parcels(stamped, args.into, office.today)
+                return
+            [one] = stamped
+            write_parcel(one, args.into, office.today)
+            if image is not None:
+                try:
+                    image.put(PACKED_FILE, one.stamp.pack())
+                except OfficeError:
+                    remove_parcel(args.into)
+                    raise
+
+        await office.stamping.stamp(orders, office.now, keep)
+    if args.csv is not None:
+        told = f"The stamps and sheets of {len(orders)} kiosks are in {args.into}, a folder each."
+    else:
+        told = f"The stamp and the sheet of {args.name} at {args.site} are in {args.into}."
+    if image is not None:
+        told += (
+            f"\nThe stamp is on {image.path}, too: flash a card with that, for this kiosk alone."
+        )
     return (
-        f"The stamp of {args.name} at {args.site} is in {args.into}.\n"
-        "It holds an enrolment code that is good for one kiosk and one year: keep it to yourself."
+        f"{told}\nPrint each sheet, then delete it: the PIN on it is kept nowhere else.\n"
+        f"A stamp ({PACKED_FILE}) holds an enrolment code that is good for one kiosk and one year:"
+        " keep it to yourself."
     )
+
+
+async def inspect(args: argparse.Namespace) -> int:
+    """Say what cards, images and stamps hold."""
+    inspector = Inspector()
+    found = [inspector.inspect(path) for path in args.path]
+    for one in found:
+        args.say(one.to_json() if args.json else one.to_text())
+    return int(any(one.faults for one in found))
+
+
+def _orders(args: argparse.Namespace) -> list[Order]:
+    of_one = (args.site, args.name, args.panel, args.call, args.network, args.image)
+    if args.csv is not None:
+        if any(each is not None for each in of_one):
+            raise OfficeError(
+                "with --csv, name only the folder to write into: all else stands on the list, and"
+                " an image takes one stamp"
+            )
+        return read_orders(args.csv)
+    if args.site is None or args.name is None:
+        raise OfficeError("name the site, the kiosk and a folder; or list many kiosks by --csv")
+    if args.call is not None:
+        check_call(args.call)
+    network = None if args.network is None else read_network(args.network)
+    return [Order(args.site, args.name, args.panel, args.call, network)]
 
 
 def _day_begins_at(day: date, today: date) -> int:

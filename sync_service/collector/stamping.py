@@ -1,84 +1,120 @@
-"""Stamping: the folder of small files that makes an image one site's kiosk."""
+"""Stamping: what makes an image one site's kiosk."""
 
 import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from kiosk_app.layout.fit import why_refused
+from kiosk_app.layout.fit import StampJudge
 from sync_service.collector import tables
 from sync_service.collector.database import writing
 from sync_service.collector.enrolment import CODE_VALID_S, code_digest, new_code
 from sync_service.collector.error import OfficeError
-from sync_service.collector.keyring import write_private
+from sync_service.collector.orders import Order
 from sync_service.collector.publishing import Edition, Publisher, newest
 from sync_service.collector.sites import MAX_NAME, assignment_to, find_site
-from sync_service.contract.publication import STAMP_ID_LENGTH, PublicationKind
+from sync_service.contract.pin import PIN_COST, PinHash, new_pin
+from sync_service.contract.publication import STAMP_ID_LENGTH, Assignment, PublicationKind
 from sync_service.contract.stamp import Stamp, StampError
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A kiosk that was stamped. Its ``pin`` is known here and on its sheet only."""
+
+    order: Order
+    stamp: Stamp
+    assignment: Assignment
+    pin: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stamping:
     """Makes stamps. ``address`` is where kiosks find the collector, ``authority`` the PEM of the
-    certificate authority they trust for it.
+    certificate authority they trust for it, ``pin_cost`` what it costs to try a staff PIN.
     """
 
     engine: AsyncEngine
     publisher: Publisher
     address: str
     authority: bytes
+    pin_cost: int = PIN_COST
 
     async def stamp(
-        self, site_code: str, name: str, folder: Path, now: int, panel: str | None = None
-    ) -> Stamp:
-        """Make the stamp of a new kiosk at a site and write it into a folder.
+        self, orders: Sequence[Order], now: int, keep: Callable[[Sequence[Stamped]], None]
+    ) -> None:
+        """Make the stamps of new kiosks, all of them or none, and hand them to ``keep``.
 
-        ``name`` tells the site's kiosks apart; ``panel`` names the new one's panel, if it is not
-        the usual one. Nothing is kept unless the folder is written.
+        Nothing is kept here either if ``keep`` raises an error.
 
         Raises:
-            OfficeError: the site is unknown, the name is taken, the folder holds something or
-                can't be written, or no kiosk would start from the stamp.
+            OfficeError: a site is unknown, a name is taken, or no kiosk would start from a stamp;
+                the message names each order that can't be carried out, and why.
         """
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
-            raise OfficeError(f"{name!r} can't be a name: use 1 to {MAX_NAME} printable characters")
-        stamp_id, code = secrets.token_bytes(STAMP_ID_LENGTH), new_code()
+        pins = [new_pin() for _ in orders]
+        with ThreadPoolExecutor() as threads:  # before anybody has to wait for the database
+            hashes = [*threads.map(lambda pin: PinHash.of(pin, self.pin_cost), pins)]
+        judge = StampJudge()
+        made: list[Stamped] = []
+        faults: list[str] = []
         async with writing(self.engine) as connection:
-            site = await find_site(connection, site_code)
-            await _refuse_taken(connection, site.code, name)
-            await connection.execute(
-                insert(tables.stamp).values(
-                    stamp_id=stamp_id,
-                    site=site.code,
-                    name=name,
-                    created_at=now,
-                    code_digest=code_digest(code),
-                    code_expires_at=now + CODE_VALID_S,
-                )
-            )
-            assignment = await assignment_to(connection, site, stamp_id)
-            assigned = await self.publisher.assignment(connection, assignment, now)
-            keys = await newest(connection, PublicationKind.KEYS, true())
-            questionnaire = await newest(
-                connection,
-                PublicationKind.QUESTIONNAIRE,
-                tables.publication.c.questionnaire == site.questionnaire,
-            )
-            stamp = Stamp(
-                collector=self.address,
+            for order, pin, staff_pin in zip(orders, pins, hashes, strict=True):
+                try:
+                    stamp, assignment = await self._make(connection, order, staff_pin, now)
+                    _check(stamp, judge)
+                    made.append(Stamped(order, stamp, assignment, pin))
+                except OfficeError as error:
+                    faults += [f"{order.where}{line}" for line in str(error).splitlines()]
+            if faults:
+                raise OfficeError("\n".join(faults))
+            keep(made)
+
+    async def _make(
+        self, connection: AsyncConnection, order: Order, staff_pin: PinHash, now: int
+    ) -> tuple[Stamp, Assignment]:
+        stamp_id, code = secrets.token_bytes(STAMP_ID_LENGTH), new_code()
+        with _of_column("site"):
+            site = await find_site(connection, order.site)
+        with _of_column("name"):
+            _check_name(order.name)
+            await _refuse_taken(connection, site.code, order.name)
+        await connection.execute(
+            insert(tables.stamp).values(
                 stamp_id=stamp_id,
-                enrolment_code=code,
-                publishing_key=(await self.publisher.signing_key(connection)).verifying_key,
-                authority=self.authority,
-                keys=_signed(keys, "keys"),
-                assignment=assigned.signed,
-                questionnaire=_signed(questionnaire, "questionnaire"),
-                panel=panel,
+                site=site.code,
+                name=order.name,
+                created_at=now,
+                code_digest=code_digest(code),
+                code_expires_at=now + CODE_VALID_S,
             )
-            _write(stamp, folder)
-        return stamp
+        )
+        assignment = await assignment_to(connection, site, stamp_id)
+        assigned = await self.publisher.assignment(connection, assignment, now)
+        keys = await newest(connection, PublicationKind.KEYS, true())
+        questionnaire = await newest(
+            connection,
+            PublicationKind.QUESTIONNAIRE,
+            tables.publication.c.questionnaire == site.questionnaire,
+        )
+        stamp = Stamp(
+            collector=self.address,
+            stamp_id=stamp_id,
+            enrolment_code=code,
+            publishing_key=(await self.publisher.signing_key(connection)).verifying_key,
+            authority=self.authority,
+            keys=_signed(keys, "keys"),
+            assignment=assigned.signed,
+            questionnaire=_signed(questionnaire, "questionnaire"),
+            panel=order.panel,
+            name=order.name,
+            staff_pin=staff_pin,
+            network=order.network,
+        )
+        return stamp, assignment
 
     async def move(self, site_code: str, name: str, to_site: str, now: int) -> Edition:
         """Assign a kiosk to another site, or to its own as that is now.
@@ -156,26 +192,25 @@ def _signed(edition: Edition | None, what: str) -> bytes:
     return edition.signed
 
 
-def _write(stamp: Stamp, folder: Path) -> None:
-    """Write a stamp's files into a new or empty folder, for the owner's eyes only."""
-    files = stamp.to_files()
+def _check_name(name: str) -> None:
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise OfficeError(f"{name!r} can't be a name: use 1 to {MAX_NAME} printable characters")
+
+
+def _check(stamp: Stamp, judge: StampJudge) -> None:
+    """See that a kiosk would start from a stamp, as it will be read there."""
     try:
-        Stamp.from_files(files)
+        refused = judge.why_refused(Stamp.unpack(stamp.pack()))
     except StampError as error:
         raise OfficeError(f"no kiosk would start from this stamp: {error}") from None
-    refused = why_refused(stamp)
     if refused is not None:
-        raise OfficeError(f"no kiosk would start from this stamp: {refused}")
-    written: list[Path] = []
+        raise OfficeError(f"panel: no kiosk would start from this stamp: {refused}")
+
+
+@contextmanager
+def _of_column(column: str) -> Iterator[None]:
+    """Put the name of an order's column before what is wrong there."""
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if any(folder.iterdir()):
-            raise OfficeError(f"{folder}: holds something already; name a new or empty folder")
-        folder.chmod(0o700)
-        for name, content in files.items():
-            written.append(folder / name)
-            write_private(folder / name, content)
-    except OSError as error:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise OfficeError(f"{folder}: can't be written: {error.strerror}") from None
+        yield
+    except OfficeError as error:
+        raise OfficeError(f"{column}: {error}") from None

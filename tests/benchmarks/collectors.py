@@ -23,8 +23,9 @@ from sync_service.collector.database import migrate, open_engine, reading, writi
 from sync_service.collector.enrolment import Enrolments
 from sync_service.collector.founding import found
 from sync_service.collector.keyring import Keyring, Signs
+from sync_service.collector.orders import Order
 from sync_service.collector.publishing import Publisher
-from sync_service.collector.stamping import Stamping
+from sync_service.collector.stamping import Stamped, Stamping
 from sync_service.contract.publication import Stands
 from sync_service.contract.signing import Context, Envelope, SigningKey, generate_signing_key
 from sync_service.contract.wire import Enrolment, EnrolmentReply, Standing, new_nonce
@@ -69,13 +70,14 @@ async def enrol(centre: Centre, number: int) -> list[bytes]:
     engine = open_engine(centre.database_url)
     publisher = Publisher(keyring.signing_keys(Signs.PUBLICATIONS), keyring.publishing_keys())
     authority = centre.authority.read_bytes()
-    stamping = Stamping(engine, publisher, centre.settings.address, authority)
+    stamping = Stamping(engine, publisher, centre.settings.address, authority, pin_cost=1)
     [receipt_key] = keyring.signing_keys(Signs.RECEIPTS)
     enrolments = Enrolments(engine, receipt_key)
     privates = []
-    for each in range(number):
-        folder = centre.folder / f"stamp-{each}"
-        stamp = await stamping.stamp(SITE, f"desk-{each}", folder, int(time.time()))
+    made: list[Stamped] = []
+    orders = [Order(SITE, f"desk-{each}") for each in range(number)]
+    await stamping.stamp(orders, int(time.time()), made.extend)
+    for stamp in (each.stamp for each in made):
         private = generate_signing_key()
         key = SigningKey(private)
         asked = Enrolment(

@@ -28,6 +28,7 @@ from sync_service.collector.insight.export import export
 from sync_service.collector.intake import Intake
 from sync_service.collector.keyring import Keyring, Signs
 from sync_service.collector.opening import Opener
+from sync_service.collector.orders import Order
 from sync_service.collector.published import Published
 from sync_service.collector.publishing import Publisher
 from sync_service.collector.rotation import Rotated, receipt_key, rotate
@@ -177,6 +178,7 @@ class Rig:
             self.publisher,
             self.centre.settings.address,
             self.centre.authority.read_bytes(),
+            pin_cost=1,
         )
         self.receipt_key = self.run(self._receipt_key())
         self.collector = self.collector_on(self.engine)
@@ -206,11 +208,16 @@ class Rig:
 
         self.run(rotate_all())
 
+    def stamped(self, *orders, now=NOW):
+        """Stamp kiosks; gives what is made for them."""
+        made = []
+        self.run(self.stamping.stamp(orders, now, made.extend))
+        return made
+
     def stamp(self, site="central", name=None):
         self.stamps += 1
-        folder = self.centre.folder / f"stamp-{self.stamps}"
-        stamping = self.stamping.stamp(site, name or f"desk-{self.stamps}", folder, NOW)
-        return self.run(stamping)
+        [made] = self.stamped(Order(site, name or f"desk-{self.stamps}"))
+        return made.stamp
 
     def kiosk(self, site="central"):
         """A kiosk that is enrolled."""

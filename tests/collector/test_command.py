@@ -1,8 +1,10 @@
+import json
 import re
 import time
 from datetime import UTC, datetime
 
 import pytest
+from cards import card_image, put
 
 from sync_service.collector.__main__ import main
 from sync_service.collector.config import DATABASE
@@ -91,7 +93,66 @@ def test_a_newcomer_gets_from_nothing_to_a_stamp_by_what_the_help_says(
     stamp = read_stamp(tmp_path / "stamp")
     assert stamp.collector == "https://collector.example:8443"
     assert stamp.enrolment_code not in said
+    assert "Print each sheet, then delete it" in said
     assert re.search(r"central +desk-1 +- +never seen +-", says("kiosk", "list"))
+
+
+@pytest.mark.sqlite_alone
+def test_a_list_of_kiosks_is_stamped_whole_or_not_at_all(rig, says, refuses, tmp_path):
+    here = ("--folder", rig.centre.folder)
+    path = tmp_path / "kiosks.csv"
+    stamp = ("stamp", "--csv", path, tmp_path / "out", *here)
+    lines = ["site,name,panel,call,link", "central,desk-1,7-800x480,Ana,none", "nowhere,desk-1,,,"]
+    path.write_text("\n".join([*lines, "surgery,desk-1,9-1x1,,", ""]))
+
+    said = refuses(*stamp).splitlines()
+
+    assert said[0].startswith(f"{path}, line 3: site: there is no site nowhere")
+    assert said[1].startswith(f"{path}, line 4: panel: no kiosk would start from this stamp")
+    assert len(said) == 2
+    assert not (tmp_path / "out").exists()
+    path.write_text("\n".join([lines[0], lines[1], "surgery,desk-1,,,", ""]))
+    assert "sheets of 2 kiosks are in" in says(*stamp)
+    parcels = sorted((tmp_path / "out").iterdir())
+    facts = [*map(json.loads, says("inspect", "--json", *parcels).splitlines())]
+    assert [(each["kiosk"], each["panel"], each["link"], each["faults"]) for each in facts] == [
+        ("desk-1", "7-800x480", "none", []),
+        ("desk-1", "the usual one", "what its machine finds", []),
+    ]
+    assert "Ana" in (parcels[0] / "sheet.html").read_text()
+    assert "name only the folder" in refuses(*stamp, "--call", "Ana")
+    assert "name the site, the kiosk and a folder" in refuses("stamp", tmp_path / "out", *here)
+
+
+@pytest.mark.sqlite_alone
+def test_a_stamp_is_put_onto_an_image_or_nothing_is_made(rig, says, refuses, tmp_path):
+    here = ("--folder", rig.centre.folder)
+    image = card_image(tmp_path / "regard.img")
+    (tmp_path / "net.toml").write_text(
+        'link = "wifi"\nssid = "Council"\npassphrase = "quiet words"'
+    )
+    network = ("--network", tmp_path / "net.toml", "--call", "Ana", *here)
+    onto = ("--image", image, *network)
+
+    assert "flash a card with that" in says("stamp", "central", "a", tmp_path / "a", *onto)
+
+    told = says("inspect", image)
+    assert re.search(r"kiosk +a\n", told)
+    assert re.search(r"ssid +Council\n", told)
+    assert "quiet words" not in told
+    assert "holds a stamp already" in refuses("stamp", "central", "b", tmp_path / "b", *onto)
+    full = card_image(tmp_path / "full.img")
+    put(full, "filling", bytes(2**21 - 22_000))
+    said = refuses("stamp", "central", "b", tmp_path / "b", "--image", full, *network)
+    assert "its boot partition can't be used" in said
+    assert not (tmp_path / "b").exists()
+    assert says("stamp", "central", "b", tmp_path / "b", *here)
+
+
+def test_what_is_wrong_with_a_stamp_is_told_by_the_exit_status(tmp_path, capsys):
+    (tmp_path / "regard.stamp").write_bytes(b"damaged")
+    assert main(["inspect", str(tmp_path)]) == 1
+    assert "=> regard.stamp: damaged, or no stamp: copy it anew" in capsys.readouterr().out
 
 
 def test_the_fleet_is_kept_by_commands(rig, says, refuses, stamped):
@@ -372,7 +433,7 @@ def test_a_proxy_needs_its_authority(refuses, tmp_path):
 @pytest.mark.parametrize(
     "argv",
     [
-        *((), ("init",), ("serve",), ("open",), ("stamp",), ("export",)),
+        *((), ("init",), ("serve",), ("open",), ("stamp",), ("inspect",), ("export",)),
         *(("organisation", "add"), ("service", "add"), ("place", "add"), ("site", "add")),
         *(("organisation", "list"), ("service", "list"), ("place", "list"), ("site", "list")),
         *(("kiosk", "list"), ("kiosk", "approve"), ("kiosk", "revoke"), ("kiosk", "move")),

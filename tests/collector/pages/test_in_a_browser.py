@@ -1,12 +1,18 @@
 """The pages in a real browser: WCAG 2.2 AA as far as a machine can tell."""
 
+import re
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from grounds import Databases
 from office import OPEN, chromium, open_details, serving
 from playwright.sync_api import Browser, Page
+from stamps import stamped
+
+from sync_service.collector.sheet import write_sheet
 
 pytestmark = pytest.mark.sqlite_alone
 
@@ -260,3 +266,14 @@ def test_tables_that_became_cards_are_still_tables_to_a_screen_reader(
     assert page.get_by_role("columnheader", name="Treated with dignity").count() == 1
     assert page.get_by_role("rowheader", name="Central Library").count() == 1
     assert page.get_by_role("row").count() == 8
+
+
+def test_a_kiosks_sheet_is_one_page_of_paper_and_anyone_can_read_it(
+    page: Page, tmp_path: Path
+) -> None:
+    one = stamped("By the door", call="Morwenna at the central team, 01234 567890, 9 to 5")
+    (tmp_path / "sheet.html").write_text(write_sheet(one, date(2026, 11, 25)), encoding="utf-8")
+    page.goto((tmp_path / "sheet.html").as_uri())
+    judge(page)
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1

@@ -10,11 +10,12 @@ from views import questionnaire
 from kiosk_app.error import NotAskableError
 from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.layout.compositor import Compositor
-from kiosk_app.layout.fit import Fitting, why_refused
+from kiosk_app.layout.fit import Fitting, StampJudge
 from kiosk_app.layout.panel import PANELS, Panel
 from sync_service.contract.publication import Publication, Stands
 
 CATALOGUES = read_catalogues()
+why_refused = StampJudge().why_refused
 LONG = "A oeddech chi'n teimlo bod gan y bobl yr holl wybodaeth yr oedd ei hangen arnyn nhw? " * 5
 
 
