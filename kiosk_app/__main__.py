@@ -15,6 +15,7 @@ from typing import Final
 
 from hardware.watchdog import Watchdog, WatchdogError
 from kiosk_app.config import KioskSettings
+from kiosk_app.connections import write_keyfiles
 from kiosk_app.door import Door
 from kiosk_app.error import KioskError, ScreenError
 from kiosk_app.failure import log_failure
@@ -23,16 +24,23 @@ from kiosk_app.kiosk import Kiosk
 from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.layout.compositor import Compositor
 from kiosk_app.layout.fit import Fitting
+from kiosk_app.settling import settle_in
 from kiosk_app.ui.window import prepare
 from kiosk_app.writer import Pace, Store, UnsavedError, Writer
 from sync_service.contract.stamp import Stamp, StampError
 from sync_service.logs import log_to_stdout
 from sync_service.outbox.clock import Clock
-from sync_service.outbox.database import MalformedKeyError, StoreKey
+from sync_service.outbox.database import (
+    MalformedKeyError,
+    OutboxError,
+    StoreKey,
+    newest_store,
+    open_store,
+)
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.renewal import open_or_renew
 from sync_service.outbox.secrecy import forbid_core_dumps
-from sync_service.outbox.state import State
+from sync_service.outbox.state import ForeignStampError, State
 from sync_service.settings import SettingsError, read_settings, read_stamp
 
 DESCRIPTION: Final = """\
@@ -46,8 +54,8 @@ SIGTERM ends it, after an open session was stored.
 EPILOGUE: Final = """\
 SETTINGS is a TOML file. Two keys are needed, as in:
 
-  data = "/var/lib/regard"      # the folder the kiosk keeps its records in
-  stamp = "/boot/regard-stamp"  # the stamp that the central team gave for this site
+  data = "/var/lib/regard"                # the folder the kiosk keeps its records in
+  stamp = "/var/lib/regard/regard.stamp"  # the stamp that the central team gave for this site
 
 Others that are often wanted: fullscreen = false for a window on a desk; panel = "7-800x480" where
 the stamp does not name the panel that is there, or another; and store_key for the file of the
@@ -63,6 +71,12 @@ kiosk ends with 3: it must be started again at once. systemd does that by
   RestartPreventExitStatus=2
   RestartSec=1
   StartLimitIntervalSec=0
+
+With --settle-in the kiosk does not start. It looks for a stamp on its card's boot drive, where
+whoever flashed the card has put it; takes it to where the settings have the stamp; and overwrites
+and removes it on the boot drive. Run it before each start, as whoever may write there. It ends
+with 0 if the kiosk can start; with 1 if the stamp on the boot drive was refused, which is left
+there, and the kiosk can start as before; with 2 if there is no stamp to start from.
 """
 
 _FAILED: Final = 3
@@ -74,12 +88,14 @@ _CLOSING_S: Final = 20.0
 
 def main() -> int:
     """Run the command."""
-    settings_path = _arguments().settings
+    arguments = _arguments()
     forbid_core_dumps()
+    if arguments.settle_in is not None:
+        return _settle_in(arguments.settings, arguments.settle_in, arguments.connections)
     log_to_stdout()
     logging.getLogger("kiosk_app").setLevel(logging.INFO)
     try:
-        settings = read_settings(settings_path, KioskSettings)
+        settings = read_settings(arguments.settings, KioskSettings)
         stamp = read_stamp(Path(settings.stamp))
         store_key = StoreKey.find(settings.store_key, os.environ)
         watchdog = Watchdog.from_environment(os.environ)
@@ -110,7 +126,60 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("settings", metavar="SETTINGS", type=Path, help="the kiosk's settings file")
+    parser.add_argument(
+        "--settle-in", type=Path, metavar="BOOT", help="only take the stamp from this boot drive"
+    )
+    parser.add_argument(
+        "--connections",
+        type=Path,
+        metavar="FOLDER",
+        help="with --settle-in: also write NetworkManager's keyfiles of the site's network there",
+    )
     return parser.parse_args()
+
+
+def _settle_in(settings_path: Path, boot: Path, connections: Path | None) -> int:
+    """Take the stamp from the boot drive, and let NetworkManager know of the site's network."""
+    status = 0
+    try:
+        settings = read_settings(settings_path, KioskSettings)
+        kept = Path(settings.stamp)
+        try:
+            stamp = settle_in(boot, kept, lambda brought: _judge(brought, settings))
+        except (KioskError, MalformedKeyError, OutboxError, StampError) as error:
+            print(f"regard-kiosk: {error}", file=sys.stderr)
+            if not kept.exists():
+                return 2
+            stamp, status = read_stamp(kept), 1
+        if connections is not None:
+            write_keyfiles(stamp.network, connections)
+    except (SettingsError, StampError) as error:
+        print(f"regard-kiosk: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"regard-kiosk: {connections}: {error.strerror}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _judge(stamp: Stamp, settings: KioskSettings) -> None:
+    """See that this kiosk can go by a stamp: its panel has room, its store is of that centre.
+
+    Raises:
+        NotAskableError, UnknownPanelError, ForeignStampError: it can't.
+    """
+    panel = settings.find_panel(stamp.panel)
+    Fitting(Compositor(panel, read_catalogues())).put_stamp_in_force(stamp)
+    if not newest_store(settings.store_path).exists():
+        return
+    engine = open_store(settings.store_path, StoreKey.find(settings.store_key, os.environ))
+    try:
+        State(engine).check(stamp)
+    except ForeignStampError as error:
+        waiting = Outbox(engine).extent().depth
+        raise StampError(f"{error}. Records that wait in it to be delivered: {waiting}") from None
+    finally:
+        engine.dispose()
 
 
 def _run(

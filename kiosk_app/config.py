@@ -31,7 +31,7 @@ class KioskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """What a kiosk is told when it starts.
 
     ``data`` is the folder in which it keeps its store, which it shares with its agent; ``stamp``
-    the folder of the stamp; ``store_key`` the file of the store's key (by default the credential
+    the stamp's file or folder; ``store_key`` the file of the store's key (by default the credential
     ``store-key`` handed over by systemd).
 
     ``panel`` is the panel's name, or its measures; by default it is the stamp's. With

@@ -90,14 +90,7 @@ class State:
         with writing(self._engine) as connection:
             shelf = _Shelf.load(connection)
             anchor = key_document(stamp.publishing_key)
-            if shelf.keys is not None and anchor not in (
-                key_document(shelf.publishing_key),
-                read_fact(connection, "anchor"),
-            ):
-                raise ForeignStampError(
-                    "the stamp is signed by another centre than the one this store belongs to:"
-                    " stamp the kiosk anew, or give it an empty store"
-                )
+            _refuse_foreign(connection, shelf, anchor)
             moved = stamp.stamp_id != read_fact(connection, "stamp_id")
             begun = _Shelf(keys=shelf.keys, superseded=shelf.superseded) if moved else shelf
             for signed in (stamp.keys, stamp.assignment, stamp.questionnaire):
@@ -108,6 +101,16 @@ class State:
             keep_fact(connection, "anchor", anchor)
             if begun != shelf:
                 begun.save(connection)
+
+    def check(self, stamp: Stamp) -> None:
+        """See that `begin` would start under a stamp, and change nothing.
+
+        Raises:
+            ForeignStampError: it would not.
+        """
+        with reading(self._engine) as connection:
+            anchor = key_document(stamp.publishing_key)
+            _refuse_foreign(connection, _Shelf.load(connection), anchor)
 
     def take(self, signed: bytes) -> Publication:
         """Take a publication, if it is signed, newer, and meant for this kiosk.
@@ -383,6 +386,18 @@ class _Shelf:
 def _receipt_key(keys: _Taken) -> VerifyingKey:
     assert isinstance(keys.publication.body, Keys)
     return keys.publication.body.receipt
+
+
+def _refuse_foreign(connection: Connection, shelf: _Shelf, anchor: bytes) -> None:
+    """Refuse a publishing key that is not of the centre which the store belongs to."""
+    if shelf.keys is not None and anchor not in (
+        key_document(shelf.publishing_key),
+        read_fact(connection, "anchor"),
+    ):
+        raise ForeignStampError(
+            "the stamp is signed by another centre than the one this store belongs to:"
+            " stamp the kiosk anew, or give it an empty store"
+        )
 
 
 def _assigned(assignment: _Taken | None) -> Assignment:

@@ -251,7 +251,7 @@ def run(*arguments):
 def test_help_tells_a_newcomer_what_is_needed():
     shown = run("--help")
     assert shown.returncode == 0
-    assert 'stamp = "/boot/regard-stamp"' in shown.stdout
+    assert 'stamp = "/var/lib/regard/regard.stamp"' in shown.stdout
 
 
 @pytest.mark.parametrize("driver", ["", "x11"])

@@ -1,0 +1,105 @@
+"""Settling in: a kiosk takes its stamp from its card's boot drive, and leaves no secret there.
+
+The boot drive is FAT: any laptop reads it, and it keeps no journal. So the stamp goes to the
+kiosk's own data, whole, before the one on the boot drive is overwritten and removed; when the
+power goes in between, the next start goes on from there. A laboratory may bring back what was
+overwritten on a memory card: that is why the enrolment code enrols one kiosk only.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sync_service.contract.stamp import (
+    MAX_PACKED_LENGTH,
+    PACKED_FILE,
+    SETTLED_FILE,
+    Settled,
+    Stamp,
+    StampError,
+)
+
+_MODE: Final = 0o640  # screen and agent read it by their group
+
+
+def settle_in(boot: Path, settled: Path, judge: Callable[[Stamp], None]) -> Stamp:
+    """Take the stamp on a boot drive, if there is one, and keep it at ``settled``.
+
+    ``judge`` raises an error for a stamp that this kiosk can't go by. Gives the stamp that is kept;
+    safe at every start.
+
+    Raises:
+        StampError: there is no stamp, or the one on the boot drive is refused, and left there; or
+            it can't be taken from there. What was kept before is kept still.
+    """
+    try:
+        brought, kept = _read(boot / PACKED_FILE), _read(settled)
+        if brought is not None and (kept is None or not _is_left_of(brought, kept)):
+            judge(Stamp.unpack(brought))
+            _keep(settled, brought)
+            kept = brought
+        if kept is None:
+            raise StampError(
+                f"{boot}: there is no stamp ({PACKED_FILE}): copy the one that the central team"
+                " made for this kiosk there"
+            )
+        stamp = Stamp.unpack(kept)
+        if brought is not None:
+            _write(boot / SETTLED_FILE, Settled.of(stamp).to_file())
+            _erase(boot / PACKED_FILE)
+    except OSError as error:
+        raise StampError(f"{error.filename or boot}: {error.strerror}") from None
+    return stamp
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_PACKED_LENGTH + 1)
+    except FileNotFoundError:
+        return None
+
+
+def _is_left_of(brought: bytes, kept: bytes) -> bool:
+    """Whether this is the stamp that is kept, perhaps overwritten in part."""
+    return len(brought) == len(kept) and all(
+        one in (other, 0) for one, other in zip(brought, kept, strict=True)
+    )
+
+
+def _keep(settled: Path, content: bytes) -> None:
+    """Put a stamp in the place of another, so that there is always one of them."""
+    aside = settled.with_name(f".{settled.name}.new")
+    _write(aside, content)
+    if _read(aside) != content:
+        raise StampError(f"{aside}: is not there as it was written: use another card")
+    aside.replace(settled)
+    _sync(settled.parent)
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    _sync(path.parent)
+
+
+def _erase(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """See that the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
