@@ -6,10 +6,11 @@ export PYTHON ?= /usr/bin/python3
 development := packaging/development
 ready := .venv/ready
 lock := $(development)/requirements.lock
+fuzzers := build/fuzzers/ready
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(ready) ## Run the whole chain, from tap to export; ONCE=1 ends by itself and judges
@@ -29,6 +30,15 @@ check: $(ready) ## Judge the code without running it: ruff, mypy, who may import
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+
+.PHONY: fuzz
+fuzz: $(fuzzers) ## Look for bytes that break a decoder: SECONDS=3600; DECODER=record for one; KEEP=1 keeps ways found
+	PYTHONPATH=tests:tests/fuzz:build/fuzzers .venv/bin/python tests/fuzz/campaign.py \
+		--seconds $(or $(SECONDS),600) $(if $(DECODER),--decoder "$(DECODER)") $(if $(KEEP),--keep)
+
+.PHONY: schemathesis
+schemathesis: $(fuzzers) ## Try all that the pull API's description admits, and much that it doesn't
+	PYTHONPATH=tests:tests/benchmarks:$(CURDIR)/build/fuzzers .venv/bin/python tests/fuzz/pulling.py $(ARGS)
 
 .PHONY: screens
 screens: $(ready) ## Draw each screen into build/screens
@@ -64,11 +74,20 @@ lock: ## Pin what pyproject.toml newly asks for; UPGRADE=1 moves every pin to th
 	build/lock/bin/uv pip compile --quiet --universal --generate-hashes --extra dev \
 		--custom-compile-command "make lock" --output-file $(lock) \
 		$(if $(UPGRADE),--upgrade) pyproject.toml
+	build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--custom-compile-command "make lock" --output-file $(development)/fuzz.lock \
+		$(if $(UPGRADE),--upgrade) --constraint $(lock) $(development)/fuzz.in
 
 .PHONY: clean
 clean: ## Remove what builds, checks and tests left; .venv stays
 	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(fuzzers): $(ready) $(development)/fuzz.lock
+	rm -rf build/fuzzers
+	.venv/bin/pip install --quiet --only-binary :all: --require-hashes \
+		--target build/fuzzers --requirement $(development)/fuzz.lock
+	touch $@
 
 $(ready): pyproject.toml $(lock) $(addprefix $(development)/,debian-packages.txt bootstrap)
 	$(development)/bootstrap

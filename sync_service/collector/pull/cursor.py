@@ -12,6 +12,9 @@ _VERSION: Final = 1
 _TABLES: Final = {"responses": 1, "verdicts": 2, "days": 3}
 _FORM: Final = struct.Struct(f">BBq{TAG_LENGTH}s{RECORD_ID_LENGTH}s")
 
+PATTERN: Final = f"^[A-Za-z0-9_-]{{{-(-_FORM.size * 8 // 6)}}}$"
+"""What every cursor looks like, as a regular expression."""
+
 
 def write_cursor(table: str, position: Position) -> str:
     """The cursor of a place in a table."""

@@ -8,6 +8,7 @@ from sync_service.collector.insight.columns import ANSWER, Column
 from sync_service.collector.insight.package import PACKAGE
 from sync_service.collector.insight.rows import Catalogue, RowTable
 from sync_service.collector.insight.writers import Format
+from sync_service.collector.pull.cursor import PATTERN
 from sync_service.collector.pull.problem import PROBLEMS
 from sync_service.contract.wire import PROBLEM_MEDIA_TYPE
 
@@ -39,7 +40,7 @@ _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
 _HEADERS: Final = {
     "Regard-Cursor": (
         "The place after the last of these rows. Send it as `after` to go on from there.",
-        {"type": "string"},
+        {"type": "string", "pattern": PATTERN},
         True,
     ),
     "Regard-Rows": ("How many rows these are.", {"type": "integer"}, True),
@@ -125,7 +126,7 @@ def describe() -> dict[str, object]:
                     "name": "after",
                     "in": "query",
                     "description": "The `Regard-Cursor` of the pull before, of the same table.",
-                    "schema": {"type": "string"},
+                    "schema": {"type": "string", "pattern": PATTERN},
                 },
                 "limit": {
                     "name": "limit",
@@ -166,13 +167,21 @@ def _rows(table: RowTable, kind: Format) -> dict[str, object]:
         Format.PARQUET: "What the data package tells stands in the metadata, under `regard`.",
     }
     schema = {} if kind is Format.PARQUET else {"type": "string"}
+    name = f"{table.name}_{kind.value}"
     operation = _operation(
-        f"{table.name}_{kind.value}",
+        name,
         f"{table.title}, as {kind.value}",
         {
             "description": each[kind],
             "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS},
             "content": {kind.media_type: {"schema": schema}},
+            "links": {
+                "onward": {
+                    "operationId": name,
+                    "parameters": {"after": "$response.header.Regard-Cursor"},
+                    "description": "What comes after these rows: now, or tomorrow.",
+                }
+            },
         },
         "no-token",
         "bad-parameter",
