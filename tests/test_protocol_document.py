@@ -1,5 +1,6 @@
 """PROTOCOL.md under test: its CDDL and its tables say what the code does."""
 
+import ast
 import json
 import re
 import threading
@@ -904,6 +905,53 @@ def test_a_packed_stamp_is_what_the_page_says():
     assert packed["digest"] == sha256(encode(packed["files"])).digest()
     left = tomllib.loads(stamp.Settled.of(a_stamp(name="desk")).to_file().decode())
     assert {"format", "stamp_id", "site", "site_name", "name"} == left.keys()
+
+
+# The tests that show what is promised.
+
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+def section(heading):
+    """A section of the page, with those below it."""
+    return PAGE[PAGE.index(f"\n## {heading}\n") :].split("\n## ", 2)[1]
+
+
+def rows_shown_by(heading):
+    """The rows of a section's tables, without their heads."""
+    lines = [line for line in section(heading).splitlines() if line.startswith("|")]
+    heads = ("| promise | shown by |", "| | what | shown by |")
+    return [line for line in lines if line not in heads and not line.startswith("|---")]
+
+
+def functions_of(path):
+    """The names of a file's functions."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("path", sorted({path for path, _ in NAMED.findall(PAGE)}))
+def test_every_test_that_the_page_names_exists(path):
+    assert {name for named, name in NAMED.findall(PAGE) if named == path} <= functions_of(path)
+
+
+def test_every_promise_names_its_test():
+    promises = rows_shown_by("Promises")
+    assert promises
+    assert [row for row in promises if not NAMED.search(row)] == []
+
+
+def test_every_threat_names_its_test_or_says_that_nothing_shows_it():
+    threats = rows_shown_by("Threat model")
+    assert threats
+    for row in threats:
+        shown_by = row.strip("| ").rpartition(" | ")[2]
+        assert NAMED.search(shown_by) or shown_by.startswith("not shown"), row
+
+
+def test_the_threat_model_says_of_everybody_what_they_can_and_can_not_do():
+    for threat in section("Threat model").split("\n### ")[1:]:
+        assert set(re.findall(r"^\| ([a-z']+) \| ", threat, re.MULTILINE)) == {"can", "can't"}
 
 
 def test_every_link_on_the_page_leads_somewhere():
