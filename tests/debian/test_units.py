@@ -108,6 +108,23 @@ def test_a_service_is_started_again_for_ever_and_waits_for_neither_network_nor_t
     assert not re.search("network|time-sync", " ".join(settings["After"] + settings["Wants"]))
 
 
+def test_the_stamp_is_taken_from_the_boot_drive_before_anyone_reads_it_and_once_a_boot():
+    settings = settings_in("regard-settle.service")
+    command = settings["ExecStart"][0].split()
+    shipped = read_settings(KIOSK / "etc" / "regard" / "kiosk.toml", KioskSettings)
+
+    assert command[:3] == ["/usr/bin/regard-kiosk", "/etc/regard/kiosk.toml", "--settle-in"]
+    written = {path.removeprefix("-") for path in settings["ReadWritePaths"][0].split()}
+    assert {command[3], command[5], str(Path(shipped.stamp).parent)} == written
+    assert settings["RemainAfterExit"] == ["yes"]
+    for reader in ("regard-kiosk.service", "regard-agent.service"):
+        assert reader in settings["Before"][0].split()
+        for needs in ("Wants", "After"):
+            assert "regard-settle.service" in settings_in(reader)[needs][0].split()
+    made = (KIOSK / "usr/lib/tmpfiles.d/regard-kiosk.conf").read_text()
+    assert f"\nd {command[5]} 0700 root root\n" in made
+
+
 def test_a_stores_key_is_made_whole_for_its_owner_alone(tmp_path):
     path = tmp_path / "store-key"
     (tmp_path / "store-key.part").touch(mode=0o400)  # the power was cut the first time
