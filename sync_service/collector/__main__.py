@@ -438,12 +438,16 @@ def _add_stamping(group: Group) -> None:
         "inspect",
         help="say what a card, an image or a stamp holds",
         description="Say what a card's boot drive, an image or a stamp holds, without its secrets,"
-        " and whether a kiosk would start from it. Needs no collector. The exit status is 0 if all"
-        " is well, 1 if something is wrong with one of them.",
+        " and whether a kiosk would start from it. Needs no collector; one that is named says"
+        " whether the enrolment code is good still. The exit status is 0 if all is well, 1 if"
+        " something is wrong with one of them.",
     )
     inspect.set_defaults(run=kiosk_commands.inspect, say=print)
     inspect.add_argument(
         "path", type=Path, nargs="+", metavar="PATH", help="a file, or a folder, or a drive"
+    )
+    inspect.add_argument(
+        "--folder", type=Path, metavar="FOLDER", help="the collector's folder, to ask it as well"
     )
     inspect.add_argument("--json", action="store_true", help="a line of JSON for each")
 

@@ -22,7 +22,7 @@ from sync_service.collector.admission import (
     read_message,
 )
 from sync_service.collector.apart import Apart, keep_apart
-from sync_service.collector.database import writing
+from sync_service.collector.database import reading, writing
 from sync_service.collector.error import OfficeError, ProblemError
 from sync_service.collector.tables import KioskStanding
 from sync_service.contract.signing import KIOSK_ID_LENGTH, Context, SigningKey, fingerprint
@@ -289,6 +289,21 @@ async def reinstate(engine: AsyncEngine, kiosk_id: bytes) -> KioskStanding:
             .values(standing=standing, revoked_at=None)
         )
     return standing
+
+
+async def fault_of_stamp(engine: AsyncEngine, stamp_id: bytes, code: str, now: int) -> str | None:
+    """Why a stamp would not enrol a kiosk by itself, and what to do; None if it would."""
+    async with reading(engine) as connection:
+        found = await connection.execute(
+            select(tables.stamp).where(tables.stamp.c.stamp_id == stamp_id)
+        )
+        stamped = found.one_or_none()
+        if stamped is None:
+            return "this collector made no such stamp: stamp the kiosk anew"
+        fault = await _fault_of_code(connection, stamped, code, now)
+    if fault is None:
+        return None
+    return f"{fault}: a kiosk that comes with it is held until you approve it, or stamp another"
 
 
 async def withdraw_code(engine: AsyncEngine, site: str, name: str, now: int) -> None:

@@ -36,11 +36,12 @@ Facts = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found at a path: ``facts`` by their names, and what is wrong, if anything is."""
+    """What was found at a path: ``facts`` by their names, what is wrong, and the stamp, if any."""
 
     path: Path
     facts: Facts
     faults: tuple[str, ...]
+    stamp: Stamp | None = None
 
     def to_text(self) -> str:
         """It all in plain words."""
@@ -79,6 +80,7 @@ class Inspector:
     def _look(self, path: Path, read: Callable[[str], bytes | None]) -> Found:
         facts: dict[str, str] = {}
         faults: list[str] = []
+        stamp = None
         try:
             if (content := read(MARK_FILE)) is not None:
                 mark = Mark.read(content)
@@ -96,7 +98,7 @@ class Inspector:
                 facts["stamp"] = "none yet"
         except (StampError, OfficeError) as error:
             faults.append(str(error))
-        return Found(path, facts, tuple(faults))
+        return Found(path, facts, tuple(faults), stamp)
 
 
 def _read(path: Path) -> bytes | None:

@@ -5,13 +5,14 @@ Each gives what to say at the end.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 from sync_service.collector import apart, enrolment, fleet
 from sync_service.collector.card_image import CardImage
 from sync_service.collector.error import OfficeError
-from sync_service.collector.inspection import Inspector
-from sync_service.collector.office import open_office
+from sync_service.collector.inspection import Found, Inspector
+from sync_service.collector.office import Office, open_office
 from sync_service.collector.orders import Order, check_call, read_network, read_orders
 from sync_service.collector.parcels import remove_parcel, write_parcel, write_parcels
 from sync_service.collector.stamping import Stamped
@@ -167,12 +168,26 @@ async def stamp(args: argparse.Namespace) -> str:
 
 
 async def inspect(args: argparse.Namespace) -> int:
-    """Say what cards, images and stamps hold."""
+    """Say what cards, images and stamps hold, and what the collector that is named knows of it."""
     inspector = Inspector()
     found = [inspector.inspect(path) for path in args.path]
+    if args.folder is not None:
+        async with open_office(args.folder) as office:
+            found = [await _asked_of(office, one) for one in found]
     for one in found:
         args.say(one.to_json() if args.json else one.to_text())
     return int(any(one.faults for one in found))
+
+
+async def _asked_of(office: Office, found: Found) -> Found:
+    """What was found, and whether its code is good still."""
+    stamp = found.stamp
+    if stamp is None:
+        return found
+    fault = await enrolment.fault_of_stamp(
+        office.engine, stamp.stamp_id, stamp.enrolment_code, office.now
+    )
+    return found if fault is None else replace(found, faults=(*found.faults, fault))
 
 
 def _orders(args: argparse.Namespace) -> list[Order]:

@@ -1,10 +1,13 @@
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from cards import card_image, put
+from lone_centre import LoneCentre
+from views import questionnaire
 
 from sync_service.collector.__main__ import main
 from sync_service.collector.config import DATABASE
@@ -147,6 +150,20 @@ def test_a_stamp_is_put_onto_an_image_or_nothing_is_made(rig, says, refuses, tmp
     assert "its boot partition can't be used" in said
     assert not (tmp_path / "b").exists()
     assert says("stamp", "central", "b", tmp_path / "b", *here)
+
+
+def test_a_collector_says_whether_a_stamps_code_is_good_still(rig, says, stamped, capsys, tmp_path):
+    kiosk = stamped()
+    (tmp_path / "regard.stamp").write_bytes(kiosk.stamp.pack())
+    inspect = ("inspect", "--folder", str(rig.centre.folder), str(tmp_path))
+    assert "=> nothing is wrong with it" in says(*inspect)
+    rig.enrol(kiosk.signed_enrolment())
+    assert main([*inspect]) == 1
+    assert "=> its enrolment code was used already by the kiosk" in capsys.readouterr().out
+    strange = replace(LoneCentre().stamp(questionnaire("library")), authority=kiosk.stamp.authority)
+    (tmp_path / "regard.stamp").write_bytes(strange.pack())
+    assert main([*inspect]) == 1
+    assert "=> this collector made no such stamp" in capsys.readouterr().out
 
 
 def test_what_is_wrong_with_a_stamp_is_told_by_the_exit_status(tmp_path, capsys):
