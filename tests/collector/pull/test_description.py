@@ -73,6 +73,21 @@ def test_each_reply_is_what_it_says(filled, analyst):
             validator(schema).validate(int(value) if schema["type"] == "integer" else value)
 
 
+def test_the_cursor_of_a_reply_leads_onward_as_its_link_says(filled, analyst):
+    for path, item in PATHS.items():
+        operation = item["get"]
+        for link in operation["responses"]["200"].get("links", {}).values():
+            assert link["operationId"] == operation["operationId"]
+            [(parameter, value)] = link["parameters"].items()
+            header = value.removeprefix("$response.header.")
+            reply = analyst.get(path.removeprefix("/"))
+            onward = analyst.get(path.removeprefix("/"), **{parameter: reply.headers[header]})
+            assert (reply.headers["Regard-Rows"] > "0", onward.headers["Regard-Rows"]) == (
+                True,
+                "0",
+            )
+
+
 def test_each_row_is_of_its_tables_schema_which_admits_nothing_else(filled, analyst):
     for table, number in (("responses", 3), ("verdicts", 1), ("days", 1)):
         judge = validator(DESCRIPTION["components"]["schemas"][table])
