@@ -11,7 +11,7 @@ from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hardware.watchdog import Watchdog, WatchdogError
 from kiosk_app.config import KioskSettings
@@ -43,6 +43,9 @@ from sync_service.outbox.secrecy import forbid_core_dumps
 from sync_service.outbox.state import ForeignStampError, State
 from sync_service.settings import SettingsError, read_settings, read_stamp
 
+if TYPE_CHECKING:
+    from kiosk_app.caretaker import Caretaker
+
 DESCRIPTION: Final = """\
 Ask respondents at a touchscreen, and keep each response sealed in an encrypted store.
 
@@ -58,8 +61,9 @@ SETTINGS is a TOML file. Two keys are needed, as in:
   stamp = "/var/lib/regard/regard.stamp"  # the stamp that the central team gave for this site
 
 Others that are often wanted: fullscreen = false for a window on a desk; panel = "7-800x480" where
-the stamp does not name the panel that is there, or another; and store_key for the file of the
-store's key, where systemd does not hand it over as the credential store-key. The key is 64
+the stamp does not name the panel that is there, or another; hardware = "pi" with a table [wiring]
+where buttons, lamps or a sensor are bolted to the kiosk; and store_key for the file of the store's
+key, where systemd does not hand it over as the credential store-key. The key is 64
 random hexadecimal digits, as `openssl rand -hex 32` prints them; without it nothing that waits in
 the store can be delivered, so it must outlast the kiosk's restarts.
 
@@ -93,7 +97,8 @@ def main() -> int:
     if arguments.settle_in is not None:
         return _settle_in(arguments.settings, arguments.settle_in, arguments.connections)
     log_to_stdout()
-    logging.getLogger("kiosk_app").setLevel(logging.INFO)
+    for ours in ("kiosk_app", "hardware"):
+        logging.getLogger(ours).setLevel(logging.INFO)
     try:
         settings = read_settings(arguments.settings, KioskSettings)
         stamp = read_stamp(Path(settings.stamp))
@@ -102,7 +107,7 @@ def main() -> int:
         compositor = Compositor(settings.find_panel(stamp.panel), read_catalogues())
         with TemporaryDirectory(prefix="regard-kiosk-") as home:
             prepare(home=Path(home), panel=compositor.panel, fullscreen=settings.fullscreen)
-            _run(settings, stamp, compositor, store_key, watchdog)
+            _run(settings, stamp, compositor, store_key, watchdog, home=Path(home))
     except UnsavedError as error:
         print(f"regard-kiosk: {error}", file=sys.stderr)
         return 1
@@ -188,6 +193,8 @@ def _run(
     compositor: Compositor,
     store_key: StoreKey,
     watchdog: Watchdog,
+    *,
+    home: Path,
 ) -> None:
     fitting = Fitting(compositor)
     in_force = fitting.put_stamp_in_force(stamp)
@@ -218,18 +225,26 @@ def _run(
         session_begun=writer.count_session,
         now=time.monotonic(),
     )
-    writer.start(kiosk)
     with ExitStack() as closing:  # what comes first here comes last, and comes whatever fails
+        caretaker = None
+        if settings.hardware is not None:
+            # It brings gpiozero, which a kiosk with a screen only does without.
+            from kiosk_app.caretaker import hire  # noqa: PLC0415
+
+            timezone = in_force.assignment.timezone
+            caretaker = hire(settings, clock, door, timezone=timezone, home=home, closing=closing)
+        writer.start(kiosk)
         closing.callback(writer.close, _CLOSING_S)
         closing.callback(lambda: kiosk.close(time.monotonic()))
         closing.callback(watchdog.stopping)
-        _show(settings, kiosk, compositor, door=door, writer=writer, watchdog=watchdog)
+        _show(settings, kiosk, compositor, caretaker, door=door, writer=writer, watchdog=watchdog)
 
 
 def _show(
     settings: KioskSettings,
     kiosk: Kiosk,
     compositor: Compositor,
+    caretaker: "Caretaker | None",
     *,
     door: Door,
     writer: Writer,
@@ -239,7 +254,10 @@ def _show(
     # Importing it opens the window.
     from kiosk_app.ui.app import Chore, KioskApp  # noqa: PLC0415
 
-    chores = [Chore(_MINUTE_S, lambda: writer.count_minute(kiosk.available))]
+    def count_minute() -> None:
+        writer.count_minute(kiosk.available, watched=caretaker is not None and caretaker.watches)
+
+    chores = [Chore(_MINUTE_S, count_minute)]
     if watchdog.interval_s is not None:
         chores.append(Chore(watchdog.interval_s, watchdog.alive))
     app = KioskApp(
@@ -250,6 +268,7 @@ def _show(
         let_in=door.let_in,
         chores=tuple(chores),
         trace_view=settings.trace_view,
+        surroundings=caretaker,
     )
     door.open(app.wake)
 
@@ -258,6 +277,8 @@ def _show(
         door.post(lambda now: app.stop())
 
     Thread(target=await_signal, name="signals", daemon=True).start()
+    if caretaker is not None:
+        caretaker.start(app.press, writer.count_approach, writer.note_troubles)
     watchdog.ready()
     app.run()
 

@@ -14,7 +14,7 @@ from kiosk_app.manners import Manners
 from kiosk_app.session import Session
 from kiosk_app.view import About, Asked, Posted, Question, Screen, Trouble, View
 from kiosk_app.wall import Wall
-from sync_service.contract.record import Fairness, Moment, Response, Verdict
+from sync_service.contract.record import Fairness, InputMode, Moment, Response, Verdict
 
 Told: TypeAlias = Response | Verdict
 """What a respondent tells, to be recorded."""
@@ -116,11 +116,18 @@ class Kiosk:
 
     # What the respondent does
 
-    def answer(self, item: int, value: int | str, language: str, now: float) -> None:
+    def answer(
+        self,
+        item: int,
+        value: int | str,
+        language: str,
+        now: float,
+        input_mode: InputMode = InputMode.TOUCH,
+    ) -> None:
         """An answer to an item, given under its question in a language."""
         if self._takes(item, language, now) and self._session.admits(item, value):
             self._begin(language)
-            self._session.answer(item, value)
+            self._session.answer(item, value, input_mode)
             self._go_on(now)
 
     def skip(self, item: int, language: str, now: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kiosk_app.error import NotAdmittedError
 from kiosk_app.in_force import InForce
 from sync_service.contract.questionnaire import Item, Option
-from sync_service.contract.record import Ending, Moment, Response
+from sync_service.contract.record import Ending, InputMode, Moment, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Session:
         self._answers: dict[int, int | str] = {}
         self._skipped: set[int] = set()
         self._taps = 0
+        self._input_mode = InputMode.TOUCH
 
     @property
     def over(self) -> bool:
@@ -83,8 +84,10 @@ class Session:
             return False
         return self.item.kind == "text" or any(option.code == value for option in self.options)
 
-    def answer(self, item: int, value: int | str) -> None:
+    def answer(self, item: int, value: int | str, input_mode: InputMode = InputMode.TOUCH) -> None:
         """Answer the item that is asked now, and go on to the next.
+
+        A session in which any answer was not given by touch is of that input mode.
 
         Raises:
             NotAdmittedError: another item is asked, or the value is no answer to it.
@@ -93,6 +96,8 @@ class Session:
             raise NotAdmittedError("not an answer to the item that is asked")
         self._skipped.discard(item)
         self._answers[item] = value
+        if input_mode is not InputMode.TOUCH:
+            self._input_mode = input_mode
         self._go_on()
 
     def skip(self) -> None:
@@ -118,6 +123,7 @@ class Session:
             answers={code: self._answers[code] for code in offered if code in self._answers},
             skipped=tuple(code for code in offered if code in self._skipped),
             ending=Ending.COMPLETED if self.over else Ending.ABANDONED,
+            input_mode=self._input_mode,
             single_tap=self._taps == 1,
         )
 

@@ -154,11 +154,27 @@ class Writer:
         today = self._today()
         self._inbox.put(lambda state, assignment: state.count_session(today, assignment))
 
-    def count_minute(self, available: bool) -> None:
-        """Count a minute in which the kiosk could be answered, or was out of service."""
+    def count_minute(self, available: bool, *, watched: bool = False) -> None:
+        """Count a minute in which the kiosk could be answered, or was out of service.
+
+        ``watched``: it would have been noticed if somebody had come near.
+        """
         minutes = (1, 0) if available else (0, 1)
         today = self._today()
-        self._inbox.put(lambda state, assignment: state.count_minutes(today, assignment, *minutes))
+        self._inbox.put(
+            lambda state, assignment: state.count_minutes(
+                today, assignment, *minutes, watched=watched
+            )
+        )
+
+    def count_approach(self) -> None:
+        """Count that someone came near."""
+        today = self._today()
+        self._inbox.put(lambda state, assignment: state.count_approach(today, assignment))
+
+    def note_troubles(self, troubles: tuple[str, ...]) -> None:
+        """Keep what is wrong around the screen, for the agent to tell."""
+        self._inbox.put(lambda state, assignment: state.note_troubles(troubles))
 
     def close(self, timeout_s: float) -> None:
         """Store what is still to be stored, and end.
@@ -272,6 +288,7 @@ class Writer:
             minutes_available=count.minutes_available,
             minutes_out_of_service=count.minutes_out_of_service,
             sessions_begun=count.sessions_begun,
+            approaches=count.approaches,
         )
 
     def _close_store(self) -> None:

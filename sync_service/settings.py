@@ -1,7 +1,8 @@
 """Settings files and stamps, read once into frozen objects when a command starts."""
 
+import re
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 
@@ -32,10 +33,22 @@ def read_settings(path: Path, kind: type[S]) -> S:
     except OSError as error:
         raise SettingsError(f"{path}: can't be read: {error.strerror}") from None
     except msgspec.ValidationError as error:
-        allowed = ", ".join(kind.__struct_encode_fields__)
+        table = _table(kind, str(error))
+        allowed = ", ".join(table.__struct_encode_fields__)
         raise SettingsError(f"{path}: {error}. The keys are: {allowed}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def _table(kind: type[msgspec.Struct], error: str) -> type[msgspec.Struct]:
+    """The table that an error is in, by the place that it names, as in: at `$.wiring.lamps[0]`."""
+    place = re.search(r"at `\$\.([\w.]+)", error)
+    for name in place[1].split(".") if place else ():
+        for field in msgspec.structs.fields(kind):
+            for one in (field.type, *get_args(field.type)):
+                if field.name == name and isinstance(one, type) and issubclass(one, msgspec.Struct):
+                    kind = one
+    return kind
 
 
 def read_stamp(path: Path) -> Stamp:

@@ -56,7 +56,8 @@ class Bench:
 
     @property
     def brightness(self):
-        return int((self.root / "sys/class/backlight/10-0045/brightness").read_text())
+        text = (self.root / "sys/class/backlight/10-0045/brightness").read_text()
+        return int(text) if text else None  # as it is just being written
 
     def lose(self, name):
         """Take one of the kernel's files away, and give what makes it come back."""

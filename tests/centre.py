@@ -148,6 +148,7 @@ DAY = DayRecord(
     minutes_available=480,
     minutes_out_of_service=3,
     sessions_begun=17,
+    approaches=61,
 )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from kiosk_app.layout.lettering import Style
 
@@ -84,6 +84,10 @@ class Act(StrEnum):
     LETTER = "letter"
     DELETE = "delete"
     WRITTEN = "written"
+
+
+CHOICES: Final = (Act.ANSWER, Act.STILL_HERE, Act.SOMEONE_NEW, Act.VERDICT)
+"""What a page is there to have chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +180,19 @@ class Layout:
     def buttons(self) -> tuple[Button, ...]:
         """The buttons on the page."""
         return tuple(each for each in self.placed if isinstance(each, Button))
+
+    @property
+    def choices(self) -> tuple[Deed, ...]:
+        """What there is to choose, by its places: what buttons beside the screen do.
+
+        Where a question stands there in two languages, a place is the same answer in both, and
+        nobody can tell which was read: it is given in the first. On a page of doors they are the
+        choice.
+        """
+        deeds = [button.deed for button in self.buttons if button.look is not Look.QUIET]
+        # An answer given before stands there a second time, as the way on.
+        chosen = [*dict.fromkeys(deed for deed in deeds if deed.act in CHOICES)]
+        spoken = [deed.told[-1] for deed in chosen if deed.act is Act.ANSWER]
+        if spoken:
+            return tuple(deed for deed in chosen if deed.told[-1] == spoken[0])
+        return tuple(chosen or (deed for deed in deeds if deed.act is Act.LANGUAGE))

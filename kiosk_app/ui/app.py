@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from kivy.base import EventLoop, runTouchApp, stopTouchApp
 from kivy.cache import Cache
@@ -23,6 +23,7 @@ from kiosk_app.ui.page import Page
 from kiosk_app.ui.palette import Ground
 from kiosk_app.ui.touch import OneTouch
 from kiosk_app.view import Screen, View
+from sync_service.contract.record import InputMode
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,22 @@ class Chore:
     do: Callable[[], None]
 
 
+class Surroundings(Protocol):
+    """What is around the screen, such as lamps: told what the screen knows. It must not wait."""
+
+    def offer(self, choices: int) -> None:
+        """There are so many choices on the screen now."""
+
+    def touched(self) -> None:
+        """Someone is there."""
+
+
 class KioskApp:
     """The kiosk on a window.
 
     ``compositor`` sets its pages, ``hand`` judges what touches it. ``clock`` gives the seconds
     that the kiosk's events are told with; ``let_in`` lets in what other threads have left, see
-    `wake`.
+    `wake`. ``surroundings`` are there where anything but the screen is.
 
     Raises:
         StartError: there is no screen, or another than the panel that pages are set for.
@@ -65,12 +76,15 @@ class KioskApp:
         let_in: Callable[[float], None],
         chores: tuple[Chore, ...],
         trace_view: bool,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self._kiosk = kiosk
         self._clock = clock
         self._let_in = let_in
         self._chores = chores
         self._trace_view = trace_view
+        self._surroundings = surroundings
+        self._offered: int | None = None
         self._wait = EventWait.of_this_process()
         if Window is None or not self._wait.on_a_screen:
             raise StartError(
@@ -150,12 +164,25 @@ class KioskApp:
         self.root.count_fingers(self._wait.take_fingers())
         self.render()
         self.root.typing = self._page.typing
+        self._offer()
         EventLoop.idle()
         if self._view is not self._drawn:
             self._drawn = self._view
             self._kiosk.shown(self._clock())
             self._await_tick()
         self._trace()
+
+    def press(self, place: int) -> None:
+        """A button beside the screen was pressed: it does what stands at its place, from 1 on.
+
+        Where there is nothing to choose, it does what a tap does wherever it is.
+        """
+        choices = self._page.layout.choices
+        self._touched()
+        if place <= len(choices):
+            self._tell(choices[place - 1], InputMode.BUTTONS)
+        elif not choices and self._page.layout.anywhere is not None:
+            self._tell(self._page.layout.anywhere)
 
     def wake(self) -> None:
         """Have `run` go round, because something was left to be let in. Call from any thread."""
@@ -198,15 +225,25 @@ class KioskApp:
         except Exception as error:
             raise ScreenError("the screen has failed again while saying so") from error
 
-    def _tell(self, deed: Deed) -> None:
+    def _tell(self, deed: Deed, input_mode: InputMode = InputMode.TOUCH) -> None:
         """Tell the kiosk of a deed, and show what comes of it."""
         now = self._clock()
         if self._trace_view:
             log.info("deed", extra={"at": f"{now:.6f}"})
-        self._deeds[deed.act](*deed.told, now=now)
+        how = {"input_mode": input_mode} if deed.act is Act.ANSWER else {}
+        self._deeds[deed.act](*deed.told, now=now, **how)
         self.render()
 
+    def _offer(self) -> None:
+        """Say how many choices there are, if it is not as many as before."""
+        choices = len(self._page.layout.choices)
+        if self._surroundings is not None and choices != self._offered:
+            self._offered = choices
+            self._surroundings.offer(choices)
+
     def _touched(self) -> None:
+        if self._surroundings is not None:
+            self._surroundings.touched()
         self._kiosk.touch(self._clock())
         self._await_tick()
 

@@ -63,6 +63,7 @@ class Introduction:
             last_error=self._state.last_error,
             publications=self._state.serials(),
             stamp_id=self._stamp.stamp_id,
+            troubles=self._state.troubles,
         )
 
     def hold(self) -> int | None:

@@ -141,6 +141,7 @@ class KioskLine:
     depth: int | None
     oldest_waiting: str | None
     last_error: str | None
+    troubles: str | None
     apart: int
 
     def state(self, now: int) -> KioskState:
@@ -188,6 +189,7 @@ async def list_kiosks(engine: AsyncEngine) -> list[KioskLine]:
             kiosk.depth,
             kiosk.oldest_waiting,
             kiosk.last_error,
+            kiosk.troubles,
             func.coalesce(apart.c.apart, 0).label("apart"),
         )
         .select_from(tables.stamp)
@@ -218,6 +220,7 @@ async def _note_kiosk(connection: AsyncConnection, status: Status, now: int) -> 
             depth=status.depth,
             oldest_waiting=None if waiting is None else waiting.isoformat(),
             last_error=status.last_error,
+            troubles=" ".join(status.troubles) or None,
             serials=json.dumps(dict(status.publications)),
         )
     )

@@ -19,6 +19,7 @@ from sync_service.collector.stamping import Stamped
 from sync_service.collector.wording import (
     aligned,
     told_clock,
+    told_parts,
     told_state,
     told_taken,
     told_trouble,
@@ -33,7 +34,10 @@ async def kiosk_list(args: argparse.Namespace) -> str:
     """List kiosks."""
     async with open_office(args.folder) as office:
         lines = await fleet.list_kiosks(office.engine)
-    heads = ("site", "name", "fingerprint", "state", "version", "clock", "waiting", "last error")
+    heads = (
+        *("site", "name", "fingerprint", "state", "version", "clock", "waiting"),
+        *("hardware", "last error"),
+    )
     rows = [
         (
             line.site,
@@ -43,6 +47,7 @@ async def kiosk_list(args: argparse.Namespace) -> str:
             line.software or "-",
             told_clock(line),
             told_waiting(line),
+            told_parts(line),
             told_trouble(line.last_error),
         )
         for line in lines

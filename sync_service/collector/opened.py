@@ -205,6 +205,7 @@ def _columns(record: Record) -> Columns:
                 "minutes_available": record.minutes_available,
                 "minutes_out_of_service": record.minutes_out_of_service,
                 "sessions_begun": record.sessions_begun,
+                "approaches": record.approaches,
             }
     return columns
 

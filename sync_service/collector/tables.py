@@ -134,6 +134,7 @@ kiosk = Table(
     Column("depth", BigInteger),
     Column("oldest_waiting", Text),
     Column("last_error", Text),
+    Column("troubles", Text),  # with what is bolted to it: short codes, with spaces between
     Column("serials", Text),  # of the publications that it holds: JSON, by kind
 )
 
@@ -322,6 +323,7 @@ day = Table(
     Column("minutes_available", Integer, nullable=False),
     Column("minutes_out_of_service", Integer, nullable=False),
     Column("sessions_begun", Integer, nullable=False),
+    Column("approaches", Integer),
 )
 Index("day_by_id", day.c.record_id, day.c.log_id, unique=True)
 Index("day_by_instalment", day.c.instalment, day.c.record_id)

@@ -38,6 +38,20 @@ _TROUBLES: Final[Mapping[str, str]] = {
 """What an agent's short codes of troubles mean."""
 
 
+_PARTS: Final[Mapping[str, str]] = {
+    "card-worn": "the memory card is worn out: replace it",
+    "case-open": "the case is open",
+    "case-was-open": "the case was opened",
+    "hardware-failed": "nothing but the screen works",
+    "memory-low": "little memory is left",
+    "power-low": "the power supply is too weak",
+    "processor-slowed": "the processor was slowed down",
+    "space-low": "the memory card is nearly full",
+    "temperature-high": "it is too hot",
+}
+"""What short codes of troubles with what is bolted to a kiosk mean, where they don't say it."""
+
+
 def told_state(line: KioskLine, now: int) -> str:
     """How a kiosk is, and since when."""
     apart = f"; {line.apart} records kept apart" if line.apart else ""
@@ -80,6 +94,18 @@ def told_waiting(line: KioskLine) -> str:
         return "nothing"
     since = f", from {line.oldest_waiting} on" if line.oldest_waiting else ""
     return f"{line.depth} or more{since}"
+
+
+def told_parts(line: KioskLine) -> str:
+    """What was wrong, at a kiosk's last contact, with what is bolted to it."""
+    return ", ".join(map(_told_part, (line.troubles or "").split())) or "-"
+
+
+def _told_part(code: str) -> str:
+    part, _, word = code.rpartition("-")
+    if code in _PARTS:
+        return _PARTS[code]
+    return f"{part.replace('-', ' ')} {'does not work' if word == 'failed' else word}"
 
 
 def told_trouble(code: str | None) -> str:

@@ -172,8 +172,8 @@ class Verdict:
 class DayRecord:
     """One day of one kiosk, so that silence can be told from absence.
 
-    Minutes that the kiosk could be answered, minutes that it showed out of service, and the
-    number of sessions begun.
+    Minutes that the kiosk could be answered, minutes that it showed out of service, the number of
+    sessions begun, and how often someone came near, where a sensor notices that.
     """
 
     assignment: int
@@ -181,6 +181,7 @@ class DayRecord:
     minutes_available: int
     minutes_out_of_service: int
     sessions_begun: int
+    approaches: int | None = None
     unknown: Mapping[int, Value] = field(default_factory=dict)
 
 
@@ -229,6 +230,7 @@ def _members(record: Record) -> dict[int, Value]:
                 5: record.minutes_available,
                 6: record.minutes_out_of_service,
                 7: record.sessions_begun,
+                **without_defaults({8: (record.approaches, None)}),
             }
     members[1] = record.assignment
     members[2] = record.moment.half_day
@@ -284,6 +286,7 @@ def _parse(members: Value) -> Record:
                 minutes_available=fields.integer(5, high=65535),
                 minutes_out_of_service=fields.integer(6, high=65535),
                 sessions_begun=fields.integer(7, high=65535),
+                approaches=fields.integer(8, high=65535) if 8 in fields else None,
                 unknown=fields.unknown(),
             )
 

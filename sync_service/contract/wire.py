@@ -4,6 +4,7 @@ Every message is a signed envelope (`signing.Envelope`) around a CBOR map with s
 A request carries a nonce and its reply repeats it, so that an old reply can't be shown again.
 """
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,12 +42,15 @@ MAX_MESSAGE_LENGTH: Final = 16 * 1024
 MAX_PUBLICATION_LENGTH: Final = 256 * 1024
 MAX_RANGES: Final = 64
 MAX_CODE_LENGTH: Final = 64
+MAX_TROUBLES: Final = 32
 MAX_TIME: Final = 253_402_300_799  # the last second of the year 9999
 NONCE_LENGTH: Final = 8
 DIGEST_LENGTH: Final = 32
 
 DEPTH_STEPS: Final = (0, 1, 10, 50, 100, 500, 1000, 5000, 10_000, 50_000, 100_000)
 """How deep an outbox is, told in steps: the highest one reached."""
+
+_TROUBLE: Final = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 
 
 class Recorded(IntEnum):
@@ -214,7 +218,8 @@ class Status:
     ``head`` is the newest record of the log; ``settled_seq`` the newest that a receipt settled;
     ``oldest_held_seq`` the oldest still kept. ``depth`` is told in steps (`depth_step`),
     ``oldest_waiting`` by the day. ``publications`` gives the serial held of each kind.
-    ``last_error`` is a short code, never a text. ``stamp_id`` says which stamp it goes by.
+    ``last_error`` is a short code, never a text; ``troubles`` are short codes of what is wrong
+    with what is bolted to the kiosk. ``stamp_id`` says which stamp it goes by.
     """
 
     kiosk_id: bytes
@@ -232,6 +237,7 @@ class Status:
     last_error: str | None
     publications: Mapping[PublicationKind, int]
     stamp_id: bytes
+    troubles: Sequence[str] = ()
 
     def encode(self) -> bytes:
         """The payload to sign."""
@@ -255,6 +261,8 @@ class Status:
             members[8] = self.oldest_waiting.isoformat()
         if self.last_error is not None:
             members[13] = self.last_error
+        if self.troubles:
+            members[16] = list(self.troubles[:MAX_TROUBLES])
         return encode(members)
 
     @classmethod
@@ -281,6 +289,7 @@ class Status:
             last_error=fields.line(13, 64) if 13 in fields else None,
             publications=_parse_serials(fields.document(14)),
             stamp_id=fields.octets(15, STAMP_ID_LENGTH),
+            troubles=_parse_troubles(fields.items(16, MAX_TROUBLES)) if 16 in fields else (),
         )
 
 
@@ -487,6 +496,13 @@ def _fields(payload: bytes, what: str) -> Fields:
     fields = Fields(decode(payload), what)
     fields.integer(0, low=VERSION, high=VERSION)
     return fields
+
+
+def _parse_troubles(values: list[Value]) -> tuple[str, ...]:
+    codes = tuple(value for value in values if isinstance(value, str) and _TROUBLE.fullmatch(value))
+    if len(codes) < len(values):
+        raise MalformedError("status: 16 must be short codes")
+    return codes
 
 
 def _parse_sealed(values: list[Value]) -> tuple[bytes, ...]:

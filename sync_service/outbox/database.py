@@ -206,6 +206,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         """,
         "CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT",
     ),
+    # NULL: no sensor noticed that day whether anybody came.
+    ("ALTER TABLE day ADD COLUMN approaches INTEGER CHECK (approaches BETWEEN 0 AND 65535)",),
 )
 """What brings a store from one version to the next: statements of one transaction each.
 

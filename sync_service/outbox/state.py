@@ -4,7 +4,7 @@ The publications in force, begun from the stamp; the counters of each day until 
 and the agent's few facts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -66,6 +66,7 @@ class DayCount:
     minutes_available: int
     minutes_out_of_service: int
     sessions_begun: int
+    approaches: int | None = None
 
 
 class State:
@@ -173,16 +174,31 @@ class State:
             return read_fact(connection, "revision") or 0
 
     def count_minutes(
-        self, day: date, assignment: int, available: int, out_of_service: int
+        self,
+        day: date,
+        assignment: int,
+        available: int,
+        out_of_service: int,
+        *,
+        watched: bool = False,
     ) -> None:
-        """Add minutes in which the kiosk could be answered, or said it was out of service."""
+        """Add minutes in which the kiosk could be answered, or said it was out of service.
+
+        ``watched``: it would have been noticed if somebody had come near.
+        """
+        came = 0 if watched else None
         with writing(self._engine) as connection:
-            _count(connection, DayCount(day, assignment, available, out_of_service, 0))
+            _count(connection, DayCount(day, assignment, available, out_of_service, 0, came))
 
     def count_session(self, day: date, assignment: int) -> None:
         """Add a session begun."""
         with writing(self._engine) as connection:
             _count(connection, DayCount(day, assignment, 0, 0, 1))
+
+    def count_approach(self, day: date, assignment: int) -> None:
+        """Add that someone came near."""
+        with writing(self._engine) as connection:
+            _count(connection, DayCount(day, assignment, 0, 0, 0, 1))
 
     def finished_days(self, before: date) -> list[DayCount]:
         """What was counted of the days before one, oldest first; see `Outbox.put_day`."""
@@ -198,6 +214,7 @@ class State:
                 row.minutes_available,
                 row.minutes_out_of_service,
                 row.sessions_begun,
+                row.approaches,
             )
             for row in rows
         ]
@@ -213,6 +230,18 @@ class State:
         """Keep the short code of what went wrong; `None` when all is well again."""
         with writing(self._engine) as connection:
             keep_fact(connection, "last_error", code)
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """The short codes of all that is wrong with what is bolted to the kiosk."""
+        with reading(self._engine) as connection:
+            codes: str = read_fact(connection, "troubles") or ""
+        return tuple(codes.split())
+
+    def note_troubles(self, codes: Sequence[str]) -> None:
+        """Keep the short codes of all that is wrong with what is bolted to the kiosk."""
+        with writing(self._engine) as connection:
+            keep_fact(connection, "troubles", " ".join(codes) or None)
 
     @property
     def last_contact(self) -> date | None:
@@ -411,12 +440,15 @@ def _count(connection: Connection, counted: DayCount) -> None:
     connection.execute(
         text(
             "INSERT INTO day"
-            " (day, assignment, minutes_available, minutes_out_of_service, sessions_begun)"
-            " VALUES (:day, :assignment, :available, :out_of_service, :sessions)"
+            " (day, assignment, minutes_available, minutes_out_of_service, sessions_begun,"
+            " approaches)"
+            " VALUES (:day, :assignment, :available, :out_of_service, :sessions, :approaches)"
             " ON CONFLICT (day, assignment) DO UPDATE SET"
             " minutes_available = min(:most, minutes_available + :available),"
             " minutes_out_of_service = min(:most, minutes_out_of_service + :out_of_service),"
-            " sessions_begun = min(:most, sessions_begun + :sessions)"
+            " sessions_begun = min(:most, sessions_begun + :sessions),"
+            " approaches = coalesce("
+            "min(:most, coalesce(approaches, 0) + :approaches), approaches)"
         ),
         {
             "day": counted.day.isoformat(),
@@ -424,6 +456,7 @@ def _count(connection: Connection, counted: DayCount) -> None:
             "available": counted.minutes_available,
             "out_of_service": counted.minutes_out_of_service,
             "sessions": counted.sessions_begun,
+            "approaches": counted.approaches,
             "most": _MOST,
         },
     )

@@ -58,6 +58,7 @@ def test_a_status_says_how_the_kiosk_is_in_steps_and_by_the_day(kiosk, collector
     kiosk.put(60, half_day=2 * (DAY - date(1970, 1, 1)).days)
     kiosk.synced = False
     kiosk.state.note_error("timed-out")
+    kiosk.state.note_troubles(["presence-failed"])
     kiosk.agent().once()
     (status,) = collector.of(Status)
     extent = kiosk.outbox.extent()
@@ -65,7 +66,7 @@ def test_a_status_says_how_the_kiosk_is_in_steps_and_by_the_day(kiosk, collector
     assert (status.settled_seq, status.oldest_held_seq) == (0, 1)
     assert (status.depth, status.oldest_waiting) == (50, DAY)
     assert (status.clock_synced, status.clock_at) == (False, int(kiosk.now.timestamp()))
-    assert status.last_error == "timed-out"
+    assert (status.last_error, status.troubles) == ("timed-out", ("presence-failed",))
     assert status.publications == kiosk.state.serials()
 
 

@@ -185,10 +185,15 @@ def test_the_fleet_is_kept_by_commands(rig, says, refuses, stamped):
     assert "is not held" in refuses("kiosk", "approve", name, *here)
     assert "silent since it was enrolled" in says("kiosk", "list", *here)
     rig.hear(kiosk.signed_status(depth=10, last_error="timed-out", clock_at=0), now=3600)
-    told = r"silent since 1970-01-01 01:00 UTC +regard/test +1 hour slow +10 or more +a request"
+    told = r"silent since 1970-01-01 01:00 UTC +regard/test +1 hour slow +10 or more +- +a request"
     assert re.search(told, says("kiosk", "list", *here))
-    rig.hear(kiosk.signed_status(clock_at=int(time.time())), now=int(time.time()))
-    told = r"in contact 20..-..-.. ..:.. UTC +regard/test +right +nothing +-\n"
+    rig.hear(
+        kiosk.signed_status(clock_at=int(time.time()), troubles=["lamp-1-failed"]),
+        now=int(time.time()),
+    )
+    told = (
+        r"in contact 20..-..-.. ..:.. UTC +regard/test +right +nothing +lamp 1 does not work +-\n"
+    )
     assert re.search(told, says("kiosk", "list", *here))
     kiosk.sealed[0] = kiosk.sealed[0][:-1]
     rig.deliver(kiosk)

@@ -34,6 +34,7 @@ def test_what_a_kiosk_says_of_itself_is_noted(rig):
         clock_at=12,
         uptime_h=3,
         last_error="timed-out",
+        troubles=("button-2-stuck", "power-low"),
     )
 
     reply = rig.hear(kiosk.key.sign(Context.STATUS, status.encode()), now=88)
@@ -44,7 +45,7 @@ def test_what_a_kiosk_says_of_itself_is_noted(rig):
     [row] = rig.read(select(tables.kiosk))
     assert (row.contact_at, row.depth, row.oldest_waiting) == (88, 1, "2026-03-01")
     assert (row.clock_synced, row.clock_at, row.uptime_h) == (False, 12, 3)
-    assert row.last_error == "timed-out"
+    assert (row.last_error, row.troubles) == ("timed-out", "button-2-stuck power-low")
     [log] = rig.read(select(tables.log))
     assert (log.said_head_seq, log.said_head_link) == (7, kiosk.head().link)
     assert (log.said_settled_seq, log.said_oldest_held_seq) == (5, 2)

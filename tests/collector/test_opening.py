@@ -108,7 +108,7 @@ def test_a_day_is_opened(centre):
     assert centre.open() == {Opening.OPENED: 1}
     row = centre.row(tables.day)
     assert (row["minutes_available"], row["minutes_out_of_service"]) == (480, 3)
-    assert row["sessions_begun"] == 17
+    assert (row["sessions_begun"], row["approaches"]) == (17, 61)
 
 
 def test_a_response_without_answers_is_opened(centre):

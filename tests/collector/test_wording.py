@@ -10,7 +10,13 @@ import pytest
 from sync_service.agent import client
 from sync_service.collector.fleet import SILENT_AFTER_S, KioskLine, KioskState
 from sync_service.collector.tables import KioskStanding
-from sync_service.collector.wording import told_clock, told_state, told_trouble, told_waiting
+from sync_service.collector.wording import (
+    told_clock,
+    told_parts,
+    told_state,
+    told_trouble,
+    told_waiting,
+)
 from sync_service.contract.wire import PROBLEMS
 from sync_service.outbox import identity, state
 from sync_service.outbox.database import OutboxError
@@ -34,6 +40,7 @@ STAMP = KioskLine(
     depth=None,
     oldest_waiting=None,
     last_error=None,
+    troubles=None,
     apart=0,
 )
 ENROLLED = replace(
@@ -127,6 +134,18 @@ def test_a_clock_is_right_or_off_by_so_much(off_s, told):
 )
 def test_what_waits_on_a_kiosk_is_said_in_steps(depth, oldest, told):
     assert told_waiting(replace(ENROLLED, depth=depth, oldest_waiting=oldest)) == told
+
+
+@pytest.mark.parametrize(
+    ("troubles", "told"),
+    [
+        (None, "-"),
+        ("button-2-stuck lamp-1-failed", "button 2 stuck, lamp 1 does not work"),
+        ("power-low case-was-open", "the power supply is too weak, the case was opened"),
+    ],
+)
+def test_what_is_wrong_with_what_is_bolted_on_is_said_in_plain_words(troubles, told):
+    assert told_parts(replace(STAMP, troubles=troubles)) == told
 
 
 def all_kinds(error):

@@ -89,6 +89,7 @@ day_records = st.builds(
     minutes_available=st.integers(0, 65535),
     minutes_out_of_service=st.integers(0, 65535),
     sessions_begun=st.integers(0, 65535),
+    approaches=st.none() | st.integers(0, 65535),
     unknown=unknown,
 )
 

@@ -14,6 +14,7 @@ from sync_service.contract.signing import Context, SigningKey
 from sync_service.contract.wire import (
     MAX_BATCH_LENGTH,
     MAX_BATCH_RECORDS,
+    MAX_TROUBLES,
     PROBLEMS,
     Batch,
     Enrolment,
@@ -91,6 +92,7 @@ MESSAGES = [
     receipt_of(batch(), (Recorded.ACCEPTED, Recorded.REFUSED_KEY, Recorded.DUPLICATE)),
     STATUS,
     replace(STATUS, oldest_waiting=None, last_error=None, publications={}),
+    replace(STATUS, troubles=("button-2-stuck", "power-low")),
     STATUS_REPLY,
     replace(STATUS_REPLY, log_head=None, wanted=(), offers=()),
     replace(STATUS_REPLY, forked=True),
@@ -112,6 +114,17 @@ def test_what_a_kiosk_says_of_itself_can_play_no_trick_on_a_terminal(message, ke
     members = {**decode(message.encode()), key: text}
     with pytest.raises(MalformedError, match="printable"):
         type(message).decode(encode(members))
+
+
+@pytest.mark.parametrize("code", ["", "Button", "a b", "é", "-", "a" * 33, "a\n"])
+def test_a_trouble_is_a_short_code(code):
+    with pytest.raises(MalformedError, match="short codes"):
+        Status.decode(replace(STATUS, troubles=("card-worn", code)).encode())
+
+
+def test_more_troubles_than_a_status_holds_are_left_out():
+    status = replace(STATUS, troubles=("card-worn",) * (MAX_TROUBLES + 1))
+    assert len(Status.decode(status.encode()).troubles) == MAX_TROUBLES
 
 
 def test_a_later_version_is_malformed_to_this_one():

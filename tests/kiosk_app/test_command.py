@@ -14,7 +14,7 @@ from kiosk_window import WindowError
 from lone_centre import write_stamp
 
 from sync_service.contract.publication import Invitation, Replies
-from sync_service.contract.record import Ending, Response
+from sync_service.contract.record import Ending, InputMode, Response
 from sync_service.outbox.state import State
 
 
@@ -304,3 +304,46 @@ def test_what_can_not_start_ends_with_a_sentence(site, spoil, message):
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "secret" not in ended.stderr
+
+
+def test_with_a_fake_board_its_buttons_answer_its_lamps_show_it_and_its_faults_are_told(
+    site, run_kiosk
+):
+    site.stamp("dignity")
+    kiosk = run_kiosk(
+        **{"hardware": "fake", "wiring.buttons": [5, 6, 13, 19], "wiring.lamps": [12, 16, 20, 21]}
+    )
+    kiosk.wait_for("attract", item=1)
+    kiosk.settle()
+    with socket.socket(socket.AF_UNIX) as hands:
+        hands.settimeout(30)
+        hands.connect(str(site.data / "fake" / "hands"))
+        heard = b""
+        while b"lamps 1111\n" not in heard:
+            heard += hands.recv(100)
+        hands.sendall(b"press 3\nrelease 3\n")
+        kiosk.wait_for("thanks")
+        while not heard.endswith(b"lamps 0000\n"):
+            heard += hands.recv(100)
+    store = site.open_store()
+    assert State(store).troubles == ()
+    store.dispose()
+    assert kiosk.terminate() == 0
+    [response] = responses(site)
+    assert (response.answers, response.input_mode) == ({1: 3}, InputMode.BUTTONS)
+
+
+def test_on_a_machine_without_pins_the_parts_are_told_by_name_and_touch_answers(site, run_kiosk):
+    site.stamp("dignity")
+    kiosk = run_kiosk(hardware="pi", **{"wiring.buttons": [5], "wiring.backlight": "none"})
+    kiosk.wait_for("attract", item=1)
+    kiosk.tap("answer-2-en")
+    kiosk.wait_for("thanks")
+    store = site.open_store()
+    troubles = State(store).troubles
+    store.dispose()
+    assert {"backlight-failed", "button-1-failed"} <= {*troubles}
+    assert kiosk.terminate() == 0
+    [response] = responses(site)
+    assert (response.answers, response.input_mode) == ({1: 2}, InputMode.TOUCH)
+    assert "part set aside part=button-1 reason=" in kiosk.lines

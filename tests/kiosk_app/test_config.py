@@ -1,7 +1,9 @@
+from datetime import time
 from pathlib import Path
 
 import pytest
 
+from hardware.wiring import Wiring
 from kiosk_app.config import KioskSettings
 from kiosk_app.error import UnknownPanelError
 from sync_service.settings import SettingsError, read_settings
@@ -40,6 +42,14 @@ def test_the_manners_are_what_is_set(read):
         ("panel = {width_px = 1280, height_px = 800}", "diagonal_in"),
         ('fullscreen = "yes"', "fullscreen"),
         ("volume = 3", "volume"),
+        ('hardware = "arduino"', "hardware"),
+        ("wiring.buttons = [5, 6]", "hardware is not"),
+        ('hardware = "pi"\nwiring.buttons = [5, 5]', "each pin can be used once"),
+        ('hardware = "pi"\nwiring.presence = 28', "presence"),
+        ('hardware = "pi"\nwiring.buttons = [5, 6]\nwiring.lamps = [12]', "a lamp for each"),
+        ('hardware = "pi"\nwiring.backlight = "../../etc"', "backlight"),
+        ('hardware = "pi"\nwiring.beeper = 5', "beeper.*buttons, lamps, presence"),
+        ("dimming.night_percent = 0", "night_percent"),
     ],
 )
 def test_a_key_or_value_that_is_not_allowed_is_named(read, line, message):
@@ -66,3 +76,22 @@ def test_a_panel_without_a_name_is_given_by_its_measures(read):
 def test_a_panel_that_nobody_knows_is_refused_with_those_that_there_are(read):
     with pytest.raises(UnknownPanelError, match=r"no panel is called 8-640x480; .*7-800x480"):
         read('data = "d"\nstamp = "s"\npanel = "8-640x480"').find_panel(None)
+
+
+def test_without_a_word_of_hardware_there_is_a_screen_and_nothing_else(read):
+    settings = read('data = "d"\nstamp = "s"\n')
+    assert settings.hardware is None
+    assert settings.wiring.wiring == Wiring()
+
+
+def test_what_is_bolted_on_is_told_in_a_table(read):
+    settings = read(
+        'data = "d"\nstamp = "s"\nhardware = "pi"\n'
+        "[wiring]\nbuttons = [5, 6]\nlamps = [12, 16]\npresence = 4\n"
+        'backlight = "10-0045"\n'
+        "[dimming]\nnight_begins = 22:00:00\nnight_ends = 06:30:00\n"
+    )
+    wiring = Wiring(buttons=(5, 6), lamps=(12, 16), presence=4, backlight="10-0045")
+    assert settings.wiring.wiring == wiring
+    dimming = settings.dimming.dimming
+    assert (dimming.night_begins, dimming.night_ends) == (time(22), time(6, 30))

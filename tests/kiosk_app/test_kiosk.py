@@ -15,6 +15,7 @@ from sync_service.contract.record import (
     ClockEvidence,
     Ending,
     Fairness,
+    InputMode,
     Moment,
     Verdict,
     half_day_of,
@@ -743,3 +744,10 @@ def test_a_screen_that_has_failed_stays_out_of_service_and_has_nothing_more_to_r
     trial.wait(1000)
     trial.do("tick")
     assert (trial.shown, trial.recorded) == (OUT, [])
+
+
+def test_an_answer_by_a_button_is_recorded_as_one(centre):
+    trial = Trial(in_force(centre, "dignity"))
+    trial.kiosk.answer(1, 2, "en", trial.now, InputMode.BUTTONS)
+    assert trial.shown == SAVING
+    assert trial.recorded[0].input_mode is InputMode.BUTTONS

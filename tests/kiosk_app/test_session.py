@@ -3,7 +3,7 @@ from kiosk_site import in_force, questionnaire
 
 from kiosk_app.error import NotAdmittedError
 from kiosk_app.session import Progress, Session
-from sync_service.contract.record import Ending, Moment, decode_record, encode_record
+from sync_service.contract.record import Ending, InputMode, Moment, decode_record, encode_record
 
 NOW = Moment(41000)
 
@@ -35,6 +35,14 @@ def test_a_session_that_answers_all_is_completed(session, response):
     assert (ended.offered, ended.skipped) == ((1, 2, 3), ())
     assert ended.ending is Ending.COMPLETED
     assert ended.language == "en"
+
+
+def test_a_session_with_an_answer_by_button_is_one_by_buttons(session, response):
+    session.answer(1, 1)
+    assert response().input_mode is InputMode.TOUCH
+    session.answer(2, 2, InputMode.BUTTONS)
+    session.answer(3, "All were kind.")
+    assert response().input_mode is InputMode.BUTTONS
 
 
 def test_what_was_never_shown_was_not_offered(session, response):

@@ -498,3 +498,51 @@ def test_without_sdl_a_frame_is_waited_for(stage):
     wait.wake()
     wait.wait(60)
     wait.wait(-1)
+
+
+class Lamps:
+    """What is around the screen: how many choices it was told of, and how often of a touch."""
+
+    def __init__(self):
+        self.offered = []
+        self.touches = 0
+
+    def offer(self, choices):
+        self.offered.append(choices)
+
+    def touched(self):
+        self.touches += 1
+
+
+def test_a_button_beside_the_screen_answers_what_stands_at_its_place(app):
+    app.app.press(3)
+    app.step()
+    assert shown(app) == 2
+    app.now += 1
+    app.app.press(2)
+    app.step()
+    assert shown(app) == 3
+
+
+def test_a_button_without_a_choice_at_its_place_answers_nothing(app):
+    app.app.press(8)
+    app.step()
+    assert shown(app) == 1
+
+
+def test_a_button_pressed_twice_at_once_is_one_answer(app):
+    app.app.press(1)
+    app.app.press(1)
+    app.step()
+    assert shown(app) == 2
+
+
+def test_what_is_around_the_screen_knows_how_many_choices_there_are(app):
+    lamps = app.app._surroundings = Lamps()
+    app.step()
+    tap(app, "answer-1-en")
+    app.now += 1
+    app.app.press(2)
+    app.step()
+    assert lamps.offered == [4, 2, 0]
+    assert lamps.touches >= 2

@@ -261,8 +261,10 @@ def test_days_are_counted_and_put_once_they_are_over(desk):
     desk.start()
     desk.wait_for("in service")
     for available in (True, True, False):
-        desk.writer.count_minute(available)
+        desk.writer.count_minute(available, watched=True)
     desk.writer.count_session()
+    for _ in range(3):
+        desk.writer.count_approach()
     desk.writer.record(desk.response())
     desk.wait_for("in service", "recorded")
     assert len(desk.site.records()) == 1
@@ -273,10 +275,20 @@ def test_days_are_counted_and_put_once_they_are_over(desk):
     assert isinstance(day, DayRecord)
     assert day.moment.day == date(2026, 3, 10)
     assert (day.minutes_available, day.minutes_out_of_service, day.sessions_begun) == (2, 1, 1)
+    assert day.approaches == 3
 
     desk.today = datetime(2026, 3, 12, 0, 5, tzinfo=UTC)
     desk.writer.close(30)
     assert len(desk.site.records()) == 2, "a day without counts has no record"
+
+
+def test_what_is_wrong_around_the_screen_is_kept_for_the_agent(desk):
+    desk.start()
+    desk.wait_for("in service")
+    store = desk.site.open_store()
+    desk.writer.note_troubles(("backlight-failed",))
+    desk.wait_until(lambda: State(store).troubles == ("backlight-failed",))
+    store.dispose()
 
 
 def test_a_day_on_which_the_kiosk_is_moved_has_a_record_at_each_site(desk):

@@ -344,8 +344,23 @@ def test_a_store_of_a_newer_version_is_refused(path, key):
         connection.exec_driver_sql("PRAGMA user_version = 9")
     engine.dispose()
 
-    with left_as_it_was(path), pytest.raises(NewerStoreError, match=r"version 9.* knows 1"):
+    with left_as_it_was(path), pytest.raises(NewerStoreError, match=r"version 9.* knows 2"):
         open_store(path, key)
+
+
+def test_a_store_of_an_older_version_is_brought_to_this_one_with_all_that_is_in_it(path, key):
+    engine = open_store(path, key)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("INSERT INTO day VALUES ('2026-03-09', 1, 600, 15, 42, NULL)")
+        connection.exec_driver_sql("ALTER TABLE day DROP COLUMN approaches")
+        connection.exec_driver_sql("PRAGMA user_version = 1")
+    engine.dispose()
+
+    engine = open_store(path, key)
+    with reading(engine) as connection:
+        rows = connection.exec_driver_sql("SELECT * FROM day").all()
+    engine.dispose()
+    assert rows == [("2026-03-09", 1, 600, 15, 42, None)]
 
 
 def damage(path, page):

@@ -29,7 +29,7 @@ STAMP_ID, OTHER_STAMP_ID = bytes(range(16)), bytes(16)
 PUBLISHING, NEXT_PUBLISHING, STRANGER = (SigningKey(bytes([n] * 32)) for n in (1, 2, 3))
 RECEIPT = SigningKey(bytes([4] * 32))
 SEALING = OpeningKey(bytes([5] * 32)).sealing_key
-MONDAY, TUESDAY, WEDNESDAY = (date(2026, 3, day) for day in (16, 17, 18))
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (date(2026, 3, day) for day in range(16, 21))
 ASSIGNMENT, NEXT_ASSIGNMENT = 1, 2
 
 
@@ -374,6 +374,19 @@ def test_a_kiosk_that_is_moved_in_the_middle_of_a_day_has_two_counts_of_it(state
     ]
 
 
+def test_a_day_counts_who_came_near_where_that_is_noticed(state):
+    state.count_minutes(MONDAY, ASSIGNMENT, 1, 0)
+    state.count_minutes(TUESDAY, ASSIGNMENT, 1, 0, watched=True)
+    for day in (TUESDAY, WEDNESDAY, WEDNESDAY):
+        state.count_approach(day, ASSIGNMENT)
+    state.count_minutes(WEDNESDAY, ASSIGNMENT, 1, 0, watched=True)
+    state.count_minutes(WEDNESDAY, ASSIGNMENT, 1, 0)
+    state.count_minutes(THURSDAY, ASSIGNMENT, 1, 0, watched=True)
+
+    came = [day.approaches for day in state.finished_days(before=FRIDAY)]
+    assert came == [None, 1, 2, 0]
+
+
 def test_a_day_that_goes_on_is_not_finished(state):
     state.count_session(MONDAY, ASSIGNMENT)
 
@@ -386,6 +399,14 @@ def test_a_day_that_never_ends_still_fits_its_record(state):
         state.count_minutes(MONDAY, ASSIGNMENT, 40_000, 30_000)
 
     assert state.finished_days(before=TUESDAY) == [DayCount(MONDAY, ASSIGNMENT, 65_535, 65_535, 0)]
+
+
+def test_what_is_wrong_with_what_is_bolted_on_stands_until_it_is_otherwise(state):
+    assert state.troubles == ()
+    state.note_troubles(["button-2-stuck", "case-open"])
+    assert state.troubles == ("button-2-stuck", "case-open")
+    state.note_troubles([])
+    assert state.troubles == ()
 
 
 # The agent's facts

@@ -179,6 +179,12 @@ DAY: Final = (
     Column("minutes_available", "Minutes in which the kiosk could be answered.", "integer"),
     Column("minutes_out_of_service", "Minutes in which it showed out of service.", "integer"),
     Column("sessions_begun", "How many sessions were begun.", "integer"),
+    Column(
+        "approaches",
+        "How often someone came near, where a sensor notices that.",
+        "integer",
+        required=False,
+    ),
 )
 
 UNKNOWN: Final = Column(

@@ -220,6 +220,7 @@ class Catalogue:
             of.minutes_available,
             of.minutes_out_of_service,
             of.sessions_begun,
+            of.approaches,
         )
         return RowTable(
             "days",

@@ -142,6 +142,7 @@ def test_a_day_is_a_row(exported):
         "minutes_available": "480",
         "minutes_out_of_service": "3",
         "sessions_begun": "17",
+        "approaches": "61",
         "unknown": "",
     }
 

@@ -283,3 +283,34 @@ def test_of_what_is_only_broken_into_lines_and_drawn_nothing_is_kept():
     before = sys.getrefcount(line)
     lettering.draw([line], style, centred=False)
     assert sys.getrefcount(line) == before
+
+
+def choices(compositor, view):
+    return [(deed.act, *deed.told) for deed in compositor.compose(view, Turned()).choices]
+
+
+def test_the_places_of_choices_are_those_of_the_options_on_every_panel(compositor):
+    gp = questionnaire("gp")
+    involved = gp.by_name("involved")
+    codes = [option.code for option in involved.offered_options("exit")]
+    answers = [(Act.ANSWER, involved.code, code, "en") for code in codes]
+    assert choices(compositor, asking(involved, "en")) == answers
+    assert choices(compositor, asking(involved, "en", given=codes[1])) == answers
+
+
+def test_in_two_languages_a_place_is_given_in_the_first_and_a_door_is_a_choice(compositor):
+    dignity = questionnaire("library").by_name("dignity")
+    codes = [option.code for option in dignity.offered_options("exit")]
+    found = choices(compositor, attract(dignity, "cy", "en"))
+    doors = [(Act.LANGUAGE, "cy"), (Act.LANGUAGE, "en")]
+    assert found in ([(Act.ANSWER, dignity.code, code, "cy") for code in codes], doors)
+
+
+def test_what_can_be_chosen_beside_answers(compositor):
+    still_there = View(Screen.STILL_THERE, SITE, ("en",))
+    assert choices(compositor, still_there) == [(Act.STILL_HERE,), (Act.SOMEONE_NEW,)]
+    verdict = View(Screen.VERDICT, SITE, ("en",), posted=ANSWER)
+    acts = {act for act, *_ in choices(compositor, verdict)}
+    assert acts <= {Act.VERDICT}
+    for screen in (Screen.SAVING, Screen.THANKS, Screen.PAUSED):
+        assert choices(compositor, View(screen, SITE, ("en",), saving_shown=True)) == []
