@@ -324,17 +324,20 @@ class Kiosk:
         return tuple(language for language in self._in_force.languages if language not in shown)
 
     def _asked(self) -> Asked:
-        item = self._session.item
+        item, options = self._session.item, self._session.options
+
+        def questions(languages: tuple[str, ...]) -> tuple[Question, ...]:
+            return tuple(Question.of(item, options, language) for language in languages)
+
         return Asked(
             item=item.code,
             kind=item.kind,
-            questions=tuple(
-                Question.of(item, self._session.options, language) for language in self._languages
-            ),
+            questions=questions(self._languages),
             given=self._session.given,
             max_length=item.max_length,
             progress=self._session.progress,
             can_go_back=self._session.can_go_back,
+            elsewhere=questions(self._other_languages),
         )
 
     @property

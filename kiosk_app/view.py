@@ -1,7 +1,7 @@
 """The view: all that the screen shows at a moment, as frozen values that hold no behaviour."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
@@ -62,7 +62,8 @@ class Question:
 class Asked:
     """The item that is asked: one question in each language shown at once.
 
-    ``given`` is what was answered before, when the respondent came back to it.
+    ``given`` is what was answered before, when the respondent came back to it; ``elsewhere`` is
+    the question in the languages that can be changed to.
     """
 
     item: int
@@ -72,6 +73,7 @@ class Asked:
     max_length: int
     progress: Progress
     can_go_back: bool
+    elsewhere: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +121,18 @@ class View:
     invitation: Invitation | None = None
     trouble: Trouble | None = None
     saving_shown: bool = False
+
+    @property
+    def in_other_languages(self) -> Iterator[Self]:
+        """The same as it is asked in each of the languages that can be changed to."""
+        if self.asked is None:
+            return
+        every = (*self.asked.questions, *self.asked.elsewhere)
+        for question in self.asked.elsewhere:
+            others = tuple(other for other in every if other is not question)
+            yield replace(
+                self,
+                languages=(question.language,),
+                other_languages=tuple(other.language for other in others),
+                asked=replace(self.asked, questions=(question,), elsewhere=others),
+            )

@@ -1,48 +1,68 @@
 """The page that asks an item, and the attract page, which asks the first to whoever comes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import product
+from typing import Final, TypeAlias
 
-from kiosk_app.layout.answers import arrangements
+from kiosk_app.layout.answers import Answers
 from kiosk_app.layout.block import Block, RowBlock, Spring, Text
 from kiosk_app.layout.frame import Beside, Column, Page, Part, Twins
-from kiosk_app.layout.measures import GREAT, LARGE, LEAST
+from kiosk_app.layout.measures import LEAST_STEPS, steps_on
 from kiosk_app.layout.offer import Offer
 from kiosk_app.layout.placed import Act, Deed, Look, Tone
 from kiosk_app.layout.reply import notice
-from kiosk_app.layout.setting import Setting
+from kiosk_app.layout.setting import CROWDED_FOOT_LINES, FOOT_LINES, Setting
 from kiosk_app.view import Asked, Question, View
-
-_STEPS: Final = ((GREAT, LARGE), (LARGE, LARGE), (LARGE, LEAST), (LEAST, LEAST))
-"""The type of question and answers, from the largest down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a page leaves out where there is little room: wide margins, its header, the air between
-    its parts, long words, the progress, and the other languages.
+    """What a page leaves out where there is little room: long words, wide margins, its header, the
+    air between its parts, the progress, and the other languages.
     """
 
+    short: bool = False
     tight: bool = False
     header: bool = True
     packed: bool = False
-    short: bool = False
     progress: bool = True
     languages: bool = True
 
 
 _ROOMS: Final = (
     Room(),
+    Room(short=True),
     Room(header=False),
+    Room(short=True, header=False),
     Room(tight=True),
-    Room(tight=True, header=False),
-    Room(tight=True, header=False, packed=True),
-    Room(tight=True, header=False, packed=True, short=True),
-    Room(tight=True, header=False, packed=True, short=True, progress=False),
-    Room(tight=True, header=False, packed=True, short=True, progress=False, languages=False),
+    Room(short=True, tight=True),
+    Room(short=True, tight=True, header=False),
+)
+_SMALL_ROOMS: Final = (
+    Room(short=True, tight=True, header=False, packed=True),
+    Room(short=True, tight=True, header=False, packed=True, progress=False),
+    Room(short=True, tight=True, header=False, packed=True, progress=False, languages=False),
 )
 """What is left out, from nothing on."""
+
+Ways: TypeAlias = Iterable[tuple[Part, ...]]
+"""The ways to set the answers of a question, the clearest first."""
+
+Arranged: TypeAlias = Callable[[Answers], Ways]
+
+_ROW: Final[tuple[Arranged, ...]] = (Answers.in_a_row,)
+_COLUMN: Final[tuple[Arranged, ...]] = (Answers.in_a_column, Answers.in_two_columns)
+
+
+def _attempts(setting: Setting) -> Iterator[tuple[Arranged, Room]]:
+    """How to arrange answers, and in which room. A panel's own direction comes before the other; a
+    scale is broken only where it fits no line, whatever is left out.
+    """
+    own, other = (_COLUMN, _ROW) if setting.panel.upright else (_ROW, _COLUMN)
+    yield from product(own, _ROOMS)
+    yield from ((arranged, room) for room in _SMALL_ROOMS for arranged in own)
+    yield from product((*other, Answers.in_rows), (*_ROOMS, *_SMALL_ROOMS))
 
 
 def asking_pages(setting: Setting, view: View) -> Iterator[Page]:
@@ -50,7 +70,7 @@ def asking_pages(setting: Setting, view: View) -> Iterator[Page]:
     assert view.asked is not None
     asked, [question] = view.asked, view.asked.questions
     language = question.language
-    for room in _ROOMS:
+    for arranged, room in _attempts(setting):
         here = setting.with_room(tight=room.tight)
         words = here.catalogues[language]
         progress = here.progress(asked, language)
@@ -68,65 +88,48 @@ def asking_pages(setting: Setting, view: View) -> Iterator[Page]:
             onward = Deed(Act.ANSWER, (asked.item, asked.given, language))
             right.append(here.offer("next", words.next, onward, Look.STRONG))
         heads = _headers(here, view, progress) if room.header else iter([()])
-        yield from _pages(here, asked, question, heads, (left, right), packed=room.packed)
+        answers = Answers.of(here, asked, question)
+        ways = tuple(arranged(answers))
+        yield from _pages(here, question, ways, heads, (left, right), packed=room.packed)
 
 
 def _pages(
     setting: Setting,
-    asked: Asked,
     question: Question,
+    ways: Ways,
     heads: Iterator[tuple[Part, ...]],
     feet: tuple[list[RowBlock], list[RowBlock]],
     *,
     packed: bool,
 ) -> Iterator[Page]:
-    """A question and its answers between head and foot, as large as there is room for."""
+    """A question and its answers between head and foot."""
+    asks = _asks(setting, question)
+    between = setting.height_of(asks)
     tops = [(head, setting.height_of(*head)) for head in heads]
-    for foot in setting.footers(*feet):
+    for foot in setting.footers(*feet, CROWDED_FOOT_LINES if packed else FOOT_LINES):
         ruled = setting.ruled(foot)
         under = setting.height_of(*ruled)
         for head, over in tops:
-            if over is None or under is None:
+            if over is None or between is None or under is None:
                 continue
-            for asks, answers in _questions(setting, asked, question, packed=packed):
-                between = setting.height_of(asks)
-                if between is None:
-                    continue
-                spare = setting.box.height - over - between - under
-                for way in _low_enough(setting, answers, spare):
-                    body = (asks, *way) if packed else _aired(setting, asks, way)
-                    yield setting.page(*head, *body, *ruled)
+            spare = setting.box.height - over - between - under
+            for way in _low_enough(setting, ways, spare):
+                body = (asks, *way) if packed else _aired(setting, asks, way)
+                yield setting.page(*head, *body, *ruled)
 
 
 def _low_enough(
-    setting: Setting,
-    arrangements: Iterator[tuple[Part, ...]],
-    most: int,
-    width: int | None = None,
+    setting: Setting, ways: Ways, most: int, width: int | None = None
 ) -> Iterator[tuple[Part, ...]]:
-    """Those arrangements that a height may have room for: looked at before all of a page is."""
-    for answers in arrangements:
+    """Those ways that a height may have room for: looked at before all of a page is."""
+    for answers in ways:
         height = setting.height_of(*answers, width=width)
         if height is not None and height <= most:
             yield answers
 
 
-def _questions(
-    setting: Setting, asked: Asked, question: Question, *, packed: bool
-) -> Iterator[tuple[Part, Iterator[tuple[Part, ...]]]]:
-    """A question with the ways to answer it: the clearest ways, from the largest down, first."""
-    narrow = setting.panel.upright
-    ways = arrangements(setting, asked, question, narrow=narrow)
-    for arrangement in ways if narrow or packed else ways[:-1]:
-        for question_step, answer_step in _steps(setting):
-            yield _asks(setting, question, question_step), arrangement(answer_step)
-
-
-def _steps(setting: Setting) -> tuple[tuple[float, float], ...]:
-    return _STEPS[-1:] if setting.measures.tight else _STEPS
-
-
-def _asks(setting: Setting, question: Question, step: float) -> Part:
+def _asks(setting: Setting, question: Question) -> Part:
+    step = setting.measures.steps.question
     return Part(setting.text(question.text, step, bold=True, tone=Tone.HEADING, level=True))
 
 
@@ -139,49 +142,63 @@ def attract_pages(setting: Setting, view: View) -> Iterator[Page]:
         yield from _doors(setting, view, asked)
         return
     [question] = asked.questions
+    language = question.language
     if view.posted is not None:
-        for posted in notice(setting, view.posted, question.language):
-            yield from _attract_with_notice(setting, view, asked, question, posted)
-    for room in _ROOMS:
+        for arranged in _COLUMN if setting.panel.upright else _ROW:
+            yield from _with_notice(setting, view, asked, question, arranged)
+    for arranged, room in _attempts(setting):
         here = setting.with_room(tight=room.tight)
-        language = question.language
         left = _reading(here, view, language)
         right = [*here.other_languages(view), here.skip(asked, language, short=room.short)]
-        heads = _greetings(here, view, language) if room.header else iter([()])
-        yield from _pages(here, asked, question, heads, (left, right), packed=room.packed)
+        heads = _greetings(here, view, language, room)
+        answers = Answers.of(here, asked, question)
+        ways = tuple(arranged(answers))
+        yield from _pages(here, question, ways, heads, (left, right), packed=room.packed)
 
 
-def _greetings(setting: Setting, view: View, language: str) -> Iterator[tuple[Part, ...]]:
+def _greetings(
+    setting: Setting, view: View, language: str, room: Room
+) -> Iterator[tuple[Part, ...]]:
     """What an idle kiosk says first, from all of it down to the least."""
     words = setting.catalogues[language]
-    lead = Part(_lead(setting, f"{words.greeting} {words.touch_an_answer}"))
-    for header in _headers(setting, view, ""):
-        yield (*header, lead)
-    yield (Part(_lead(setting, words.touch_an_answer)),)
+    if room.header:
+        lead = Part(_lead(setting, f"{words.greeting} {words.touch_an_answer}"))
+        for header in _headers(setting, view, ""):
+            yield (*header, lead)
+    else:
+        yield (Part(_lead(setting, words.touch_an_answer)),)
+    if room.packed:
+        yield ()
 
 
-def _attract_with_notice(
-    setting: Setting, view: View, asked: Asked, question: Question, posted: Block
+def _with_notice(
+    setting: Setting, view: View, asked: Asked, question: Question, arranged: Arranged
 ) -> Iterator[Page]:
-    """The attract page in one language, with what the service replies over it or beside it."""
-    language = question.language
-    words = setting.catalogues[language]
-    lead = Part(_lead(setting, f"{words.greeting} {words.touch_an_answer}"))
-    left = _reading(setting, view, language)
-    right = [*setting.other_languages(view), setting.skip(asked, language, short=False)]
-    for head in _headers(setting, view, ""):
-        if setting.panel.upright:
-            over = iter([(*head, Part(posted), lead)])
-            yield from _pages(setting, asked, question, over, (left, right), packed=False)
-        else:
-            under = setting.ruled(setting.row(left, right))
-            yield from _beside_notice(setting, asked, question, posted, (head, lead, under))
+    """The attract page in one language, with what the service replies over it, or, in the least
+    type, beside it.
+    """
+    assert view.posted is not None
+    upright, language = setting.panel.upright, question.language
+    here = setting if upright else setting.with_steps(LEAST_STEPS)
+    words = here.catalogues[language]
+    lead = Part(_lead(here, f"{words.greeting} {words.touch_an_answer}"))
+    left = _reading(here, view, language)
+    right = [*here.other_languages(view), here.skip(asked, language, short=False)]
+    ways = tuple(arranged(Answers.of(here, asked, question)))
+    for posted in notice(here, view.posted, language):
+        for head in _headers(here, view, ""):
+            if upright:
+                over = iter([(*head, Part(posted), lead)])
+                yield from _pages(here, question, ways, over, (left, right), packed=False)
+            else:
+                frame = (head, lead, here.ruled(here.row(left, right)))
+                yield from _beside_notice(here, question, ways, posted, frame)
 
 
 def _beside_notice(
     setting: Setting,
-    asked: Asked,
     question: Question,
+    ways: Ways,
     posted: Block,
     frame: tuple[tuple[Part, ...], Part, tuple[Part, ...]],
 ) -> Iterator[Page]:
@@ -193,14 +210,14 @@ def _beside_notice(
     if taken is None or least is None or least > setting.box.height - taken:
         return
     across = beside.widths(setting.box.width)[0]
-    for asks, answers in _questions(setting, asked, question, packed=False):
-        over = setting.height_of(lead, asks, width=across)
-        if over is not None:
-            room = setting.box.height - taken - over
-            for way in _low_enough(setting, answers, room, across):
-                asking = Column((lead, *_aired(setting, asks, way)), gap)
-                main = Part(replace(beside, blocks=(asking, posted)), 1)
-                yield setting.page(*head, main, *foot)
+    asks = _asks(setting, question)
+    over = setting.height_of(lead, asks, width=across)
+    if over is None:
+        return
+    for way in _low_enough(setting, ways, setting.box.height - taken - over, across):
+        asking = Column((lead, *_aired(setting, asks, way)), gap)
+        main = Part(replace(beside, blocks=(asking, posted)), 1)
+        yield setting.page(*head, main, *foot)
 
 
 def _lead(setting: Setting, words: str) -> Text:
@@ -223,26 +240,26 @@ def _aired(setting: Setting, asks: Part, answers: tuple[Part, ...]) -> tuple[Par
 
 def _halves(setting: Setting, view: View, asked: Asked) -> Iterator[Page]:
     """A bilingual site's page: both languages with equal room and equal buttons."""
-    each = [arrangements(setting, asked, question, narrow=True) for question in asked.questions]
-    for twins in zip(*each, strict=True):
-        for question_step, answer_step in _STEPS:
-            for ways in zip(*(arrangement(answer_step) for arrangement in twins), strict=True):
+    for arranged in (*_COLUMN, *_ROW, Answers.in_rows):
+        for here in map(setting.with_steps, steps_on(setting.panel)):
+            each = [arranged(Answers.of(here, asked, question)) for question in asked.questions]
+            for ways in zip(*each, strict=True):
                 halves = []
                 for question, answers in zip(asked.questions, ways, strict=True):
                     language = question.language
-                    lead = setting.catalogues[language].touch_an_answer
-                    skip = setting.skip(asked, language, short=False)
+                    lead = here.catalogues[language].touch_an_answer
+                    skip = here.skip(asked, language, short=False)
                     halves.append(
                         (
-                            Part(_lead(setting, lead)),
-                            _asks(setting, question, question_step),
+                            Part(_lead(here, lead)),
+                            _asks(here, question),
                             Part(Spring(), 1),
                             *(replace(part, grow=0) for part in answers),
                             Part(Spring(), 1),
-                            Part(setting.row(_reading(setting, view, language), [skip])),
+                            Part(here.row(_reading(here, view, language), [skip])),
                         )
                     )
-                yield _both(setting, view, halves)
+                yield _both(here, view, halves)
 
 
 def _reading(setting: Setting, view: View, language: str) -> list[RowBlock]:
@@ -257,32 +274,31 @@ def _doors(setting: Setting, view: View, asked: Asked) -> Iterator[Page]:
     is too long, under a greeting.
     """
     for asks in (True, False):
-        for room in _ROOMS[:4]:
-            here = setting.with_room(tight=room.tight)
-            for question_step, answer_step in _steps(here):
+        for here in map(setting.with_steps, steps_on(setting.panel)):
+            for tight, headed in ((False, True), (False, False), (True, True), (True, False)):
+                roomy = here.with_room(tight=tight)
+                lines = CROWDED_FOOT_LINES if tight else FOOT_LINES
                 halves = [
                     (
                         Part(Spring(), 1),
-                        _asks(here, question, question_step)
-                        if asks
-                        else Part(_greeting(here, question.language, question_step)),
+                        _asks(roomy, question) if asks else _greeting(roomy, question.language),
                         Part(Spring(), 1),
-                        Part(_door(here, question.language, answer_step)),
+                        Part(_door(roomy, question.language)),
                         Part(Spring(), 1),
-                        Part(here.row(_reading(here, view, question.language), [])),
+                        Part(roomy.row(_reading(roomy, view, question.language), [], lines)),
                     )
                     for question in asked.questions
                 ]
-                yield _both(here, view, halves, headed=room.header)
+                yield _both(roomy, view, halves, headed=headed)
 
 
-def _greeting(setting: Setting, language: str, step: float) -> Text:
-    words = setting.catalogues[language]
-    return setting.text(words.greeting, step, bold=True, tone=Tone.HEADING, level=True)
+def _greeting(setting: Setting, language: str) -> Part:
+    words, step = setting.catalogues[language], setting.measures.steps.question
+    return Part(setting.text(words.greeting, step, bold=True, tone=Tone.HEADING, level=True))
 
 
-def _door(setting: Setting, language: str, step: float) -> Offer:
-    words = setting.catalogues[language].touch_here
+def _door(setting: Setting, language: str) -> Offer:
+    words, step = setting.catalogues[language].touch_here, setting.measures.steps.answer
     deed = Deed(Act.LANGUAGE, (language,))
     return setting.offer(f"language-{language}", words, deed, Look.STRONG, step, bold=True)
 

@@ -185,6 +185,7 @@ def _view(
             max_length=item.max_length,
             progress=Progress(steps, steps),
             can_go_back=can_go_back,
+            elsewhere=tuple(Question.of(item, options, language) for language in others),
         ),
         posted=posted,
     )
@@ -193,7 +194,8 @@ def _view(
 def _attract(
     in_force: InForce, item: Item, languages: tuple[str, ...], others: tuple[str, ...]
 ) -> _Case:
-    return _Case(_view(in_force, item, languages, others, posted=_posted(languages)), item.name)
+    posted = _posted((*languages, *others))
+    return _Case(_view(in_force, item, languages, others, posted=posted), item.name)
 
 
 def _posted(languages: tuple[str, ...]) -> Posted:

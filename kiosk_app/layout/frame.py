@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from kiosk_app.layout.block import Block, RowBlock, Spring
 from kiosk_app.layout.placed import Box, Placed, Rule
@@ -123,6 +124,55 @@ class Grid:
 
     def _across(self, width: int) -> int:
         return (width - (self.columns - 1) * self.gap) // self.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Blocks in one row, equally high, and equally wide but for those whose words need more: in
+    groups, with more between them than between two of a group.
+    """
+
+    groups: tuple[tuple[RowBlock, ...], ...]
+    gap: int
+    between: int
+    most_lines: int = 3
+
+    def height(self, width: int) -> int | None:
+        """See `Block`."""
+        widths = self._widths(width)
+        if widths is None:
+            return None
+        blocks = chain.from_iterable(self.groups)
+        heights = [block.height(across) for block, across in zip(blocks, widths, strict=True)]
+        known = [height for height in heights if height is not None]
+        return max(known) if len(known) == len(heights) else None
+
+    def place(self, box: Box) -> Iterator[Placed]:
+        """See `Block`."""
+        widths = self._widths(box.width)
+        assert widths is not None
+        across = iter(widths)
+        x = box.x
+        for group in self.groups:
+            for block in group:
+                wide = next(across)
+                yield from block.place(Box(x, box.y, wide, box.height))
+                x += wide + self.gap
+            x += self.between - self.gap
+
+    def _widths(self, width: int) -> list[int] | None:
+        """Equal shares of the width, as far as every block has what it needs."""
+        blocks = list(chain.from_iterable(self.groups))
+        apart = len(self.groups) - 1
+        free = width - apart * self.between - (len(blocks) - 1 - apart) * self.gap
+        needs = [block.narrowest(self.most_lines) for block in blocks]
+        share = 0
+        for number, need in enumerate(sorted(needs, reverse=True)):
+            share = free // (len(needs) - number)
+            if need <= share:
+                return [max(each, share) for each in needs]
+            free -= need
+        return None
 
 
 @dataclass(frozen=True, slots=True)

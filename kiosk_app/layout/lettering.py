@@ -4,6 +4,7 @@ Pillow with raqm measures here as it draws on the screen, so that what fits here
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,8 +24,13 @@ DESCENT: Final = 0.21
 """From the baseline down to the lowest letter, in the face's size."""
 
 _CAPITAL: Final = 0.668
+_BREAK: Final = re.compile(r" (?!\d)|(?<!\d) ")
+"""Where a line may end: at a space, but not within a number that is written in groups."""
 _FONTS_KEPT: Final = 64
 _MEASURES_KEPT: Final = 8192
+
+_LONELY: Final = 0.25
+"""A word that stands alone in a last line, and fills less of it, looks forgotten."""
 
 
 class Weight(StrEnum):
@@ -164,31 +170,41 @@ class Lettering:
             allowed -= excess  # letters reach further than their words' widths add up to
 
     def _fill(self, words: str, style: Style, width: int) -> list[str] | None:
-        """Words put into lines one after another, each as full as it gets."""
+        """Words put into lines one after another, each as full as it gets; only a short last word
+        of a paragraph gets company.
+        """
         space = self._advance(" ", style.size, style.weight)
         lines: list[str] = []
         for paragraph in words.split("\n"):
             if self.width(paragraph, style) <= width:
                 lines.append(paragraph)
                 continue
-            filled, room = "", 0.0
-            for word in paragraph.split(" "):
+            filled: list[list[str]] = []
+            room = 0.0
+            for word in _BREAK.split(paragraph):
                 taken = self._advance(word, style.size, style.weight)
                 if taken > width:
                     return None
                 if filled and space + taken <= room:
-                    filled += f" {word}"
+                    filled[-1].append(word)
                     room -= space + taken
-                    continue
-                if filled:
-                    lines.append(filled)
-                filled, room = word, width - taken
-            lines.append(filled)
+                else:
+                    filled.append([word])
+                    room = width - taken
+            alone = len(filled[-1]) == 1 and width - room < _LONELY * width
+            if alone and len(filled) > 1 and len(filled[-2]) > 1:
+                company = filled[-2][-1]
+                if self._advance(company, style.size, style.weight) + space <= room:
+                    filled[-1].insert(0, filled[-2].pop())
+            lines += [" ".join(line) for line in filled]
         return lines
 
     def _find_narrowest(self, words: str, style: Style, most_lines: int) -> int:
-        low = max(self.width(word, style) for word in words.split())
-        high = max(low, *(self.width(paragraph, style) for paragraph in words.split("\n")))
+        paragraphs = words.split("\n")
+        low = max(
+            self.width(word, style) for paragraph in paragraphs for word in _BREAK.split(paragraph)
+        )
+        high = max(low, *(self.width(paragraph, style) for paragraph in paragraphs))
         while low < high:
             middle = (low + high) // 2
             lines = self.lines(words, style, middle)

@@ -6,20 +6,25 @@ from typing import Final
 from kiosk_app.languages.catalogue import Catalogue
 from kiosk_app.layout.block import Spring
 from kiosk_app.layout.frame import Column, Grid, Page, Part, Twins
-from kiosk_app.layout.measures import GREAT, LARGE, LEAST
+from kiosk_app.layout.measures import GREAT, LARGE, LEAST, has_larger_type
 from kiosk_app.layout.placed import Act, Align, Deed, Look, Tone
 from kiosk_app.layout.setting import Setting
 from kiosk_app.view import Screen, Trouble, View
 
-_STEPS: Final = ((GREAT, LARGE), (LARGE, LARGE), (LARGE, LEAST), (LEAST, LEAST))
+_STEPS: Final = ((GREAT, LARGE), (LARGE, LEAST), (LEAST, LEAST))
+"""The type of a heading and of what follows it; from the second on for two languages at once,
+where the panel has no room for larger type.
+"""
 
 
 def message_pages(setting: Setting, view: View) -> Iterator[Page]:
     """A heading and what follows it, in each language, in the middle of the page."""
-    for tight in (False, True):
-        here = setting.with_room(tight=tight)
-        gap = here.measures.gap
-        for heading_step, step in _STEPS:
+    small = len(view.languages) > 1 and not has_larger_type(setting.panel)
+    steps = _STEPS[1:] if small else _STEPS
+    for heading_step, step in steps:
+        for tight in (False, True):
+            here = setting.with_room(tight=tight)
+            gap = here.measures.gap
             halves = []
             for language in view.languages:
                 heading, line = _message(view, here.catalogues[language])
@@ -49,10 +54,10 @@ def message_pages(setting: Setting, view: View) -> Iterator[Page]:
 def still_there_pages(setting: Setting, view: View) -> Iterator[Page]:
     """Whether the respondent is there, in the language of the session."""
     [language] = view.languages
-    for tight in (False, True):
-        here = setting.with_room(tight=tight)
-        words, measures = here.catalogues[language], here.measures
-        for heading_step, step in _STEPS:
+    for heading_step, step in _STEPS:
+        for tight in (False, True):
+            here = setting.with_room(tight=tight)
+            words, measures = here.catalogues[language], here.measures
             heading = here.text(
                 words.still_there,
                 heading_step,

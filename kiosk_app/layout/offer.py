@@ -11,15 +11,17 @@ from kiosk_app.layout.placed import Align, Box, Button, Deed, Face, Lettered, Lo
 _FACE_SHARE: Final = 0.7
 _MARK_SHARE: Final = 0.42
 _MARK_SHARE_TIGHT: Final = 0.24
+_LETTERS_A_LINE: Final = 4
+"""What has fewer than twice as many is not worth a second line: "Back" is two words in Welsh."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A button, at least as large as a finger needs, with its words in the middle.
 
-    ``most_lines`` is how many lines its words may take. A face stands left of them; ``indented``,
-    they stand where they would beside one. A mark stands right of them, or in the corner where
-    they leave no room.
+    ``most_lines`` is how many lines its words may take, if they are long. A face stands left of
+    them; ``indented``, they stand where they would beside one. A mark stands right of them, or in
+    the corner where they leave no room.
     """
 
     lettering: Lettering
@@ -38,21 +40,22 @@ class Offer:
         """See `Block`."""
         if width < self.measures.target:
             return None
-        lines, over = self._lines(width, self._after), self.measures.pad_down
+        lines, pad_down = self._lines(width, self._after), self.measures.pad_down
+        over = pad_down
         if lines is None and self.marked:
             lines, over = self._lines(width, self.measures.pad), self._corner
         if lines is None:
             return None
-        return max(self.measures.target, self.style.height(len(lines)) + 2 * over)
+        return max(self.measures.target, over + self.style.height(len(lines)) + pad_down)
 
     def narrowest(self, lines: int) -> int:
-        """See `RowBlock`."""
-        words = self.lettering.narrowest(self.words, self.style, lines)
-        return max(self.measures.target, words + self._before + self._after)
+        """See `RowBlock`. A mark is in the corner then."""
+        words = self.lettering.narrowest(self.words, self.style, min(lines, self._most_lines))
+        return max(self.measures.target, words + self._before + self.measures.pad)
 
     def place(self, box: Box) -> Iterator[Placed]:
         """See `Block`."""
-        half_pad = self.measures.pad // 2
+        half_pad, over = self.measures.pad // 2, 0
         face = mark = None
         if self.face is not None:
             side = self._face_side
@@ -64,9 +67,11 @@ class Offer:
             mark = Box(box.right - self.measures.pad - side, _middle(box, side), side, side)
             if lines is None:
                 lines, after = self._lines(box.width, self.measures.pad), self.measures.pad
+                over = self._corner
                 mark = replace(mark, x=box.right - half_pad - side, y=box.y + half_pad)
         assert lines is not None
-        room = Box(box.x + self._before, box.y, box.width - self._before - after, box.height)
+        across = box.width - self._before - after
+        room = Box(box.x + self._before, box.y + over, across, box.height - over)
         align = Align.LEFT if self._beside_face else Align.CENTRE
         words = Lettered(room, lines, self.style, align)
         yield Button(box, self.name, words, self.deed, self.look, face, mark)
@@ -74,7 +79,11 @@ class Offer:
     def _lines(self, width: int, after: int) -> tuple[str, ...] | None:
         """Its words in lines, with so much room left after them; None if they don't fit."""
         lines = self.lettering.balanced(self.words, self.style, width - self._before - after)
-        return None if lines is None or len(lines) > self.most_lines else lines
+        return None if lines is None or len(lines) > self._most_lines else lines
+
+    @property
+    def _most_lines(self) -> int:
+        return max(1, min(self.most_lines, len(self.words) // _LETTERS_A_LINE))
 
     @property
     def _corner(self) -> int:

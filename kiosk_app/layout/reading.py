@@ -3,33 +3,33 @@
 What is too long for one page is spread over several leaves, with a way to the next.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from kiosk_app.languages.catalogue import Catalogue
 from kiosk_app.layout.block import Block, Notice, RowBlock, Spring, Text
-from kiosk_app.layout.frame import Column, Grid, Page, Part
-from kiosk_app.layout.measures import LARGE, LEAST
+from kiosk_app.layout.frame import Column, Page, Part, Rank
 from kiosk_app.layout.offer import Offer
 from kiosk_app.layout.placed import Act, Deed, Ground, Look, Tone
 from kiosk_app.layout.reply import invited, passage, passages
-from kiosk_app.layout.setting import Setting
+from kiosk_app.layout.setting import FOOT_LINES, Setting
 from kiosk_app.view import Posted, View
 from sync_service.contract.record import Fairness
 
-_STEPS: Final = (LARGE, LEAST)
-_LEAST_MEASURE_EMS: Final = 15
+_LEAST_PIECE: Final = 2
+"""No fewer lines of a text are left behind, or go on on the next leaf."""
 _READ_BACK: Final = "read-back"
 _READ_ON: Final = "read-on"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a page to be read consists of: its texts at a step of the scale, and its foot."""
+    """What a page to be read consists of: its heading, its texts, and its foot."""
 
     heading: Callable[[Catalogue], str]
-    texts: Callable[[Setting, float], tuple[Text, ...]]
+    texts: Callable[[Setting], tuple[Text, ...]]
     foot: Callable[[Setting, list[Offer]], Iterator[tuple[Part, ...]]]
     ground: Ground
 
@@ -39,8 +39,8 @@ def about_page(view: View, language: str) -> Reading:
     about = view.about
     assert about is not None
 
-    def texts(setting: Setting, step: float) -> tuple[Text, ...]:
-        words = setting.catalogues[language]
+    def texts(setting: Setting) -> tuple[Text, ...]:
+        words, step = setting.catalogues[language], setting.measures.steps.reading
         organisation, months = about.organisation_name, about.kept_months
         contact = about.contact.get(language)
         lines = [
@@ -112,10 +112,10 @@ def verdict_page(view: View, language: str) -> Reading:
         for label in (words.no_verdict, words.skip_short):
             no_verdict = setting.offer("dismiss", label, Deed(Act.DISMISS))
             if not setting.panel.upright:
-                yield (*turn, Part(Grid((*verdicts, no_verdict), len(verdicts) + 1, gap)))
+                yield (*turn, Part(Rank(((*verdicts, no_verdict),), gap, gap, FOOT_LINES)))
             yield (
                 *turn,
-                Part(Grid(tuple(verdicts), len(verdicts), gap)),
+                Part(Rank((tuple(verdicts),), gap, gap, most_lines=1)),
                 Part(setting.row([], [no_verdict])),
             )
 
@@ -127,15 +127,15 @@ def invitation_page(view: View, language: str) -> Reading:
     invitation = view.invitation
     assert invitation is not None
 
-    def texts(setting: Setting, step: float) -> tuple[Text, ...]:
+    def texts(setting: Setting) -> tuple[Text, ...]:
         lead = setting.text(
             setting.catalogues[language].invitation,
-            step,
+            setting.measures.steps.reading,
             bold=True,
             tone=Tone.HEADING,
             ground=Ground.NOTICE,
         )
-        return (lead, *invited(setting, invitation, language, step))
+        return (lead, *invited(setting, invitation, language))
 
     def foot(setting: Setting, turning: list[Offer]) -> Iterator[tuple[Part, ...]]:
         yield setting.ruled(setting.row([], [*turning, _close(setting, language)]))
@@ -144,21 +144,21 @@ def invitation_page(view: View, language: str) -> Reading:
 
 
 def reading_pages(setting: Setting, reading: Reading, language: str, leaf: int) -> Iterator[Page]:
-    """The page with all of it, as large as it gets; then a leaf of it."""
-    for tight in (False, True):
-        here = setting.with_room(tight=tight)
-        for step in _STEPS if _has_measure(here) else _STEPS[-1:]:
-            for foot in reading.foot(here, []):
-                yield _page(here, reading, language, reading.texts(here, step), foot)
-    tight_setting = setting.with_room(tight=True)
-    for foot in reading.foot(tight_setting, _turning(tight_setting, language, 1, 3)):
-        leaves = _leaves(tight_setting, reading, language, foot)
-        if leaves is None:
-            continue
+    """The page with all of it; then a leaf of it, of as few leaves as there can be."""
+    rooms = [setting.with_room(tight=tight) for tight in (False, True)]
+    for here in rooms:
+        for foot in reading.foot(here, []):
+            yield _page(here, reading, language, reading.texts(here), foot)
+    spreads = []
+    for here in rooms:
+        for foot in reading.foot(here, _turning(here, language, 1, 3)):
+            leaves = _leaves(here, reading, language, foot)
+            if leaves is not None:
+                spreads.append((here, leaves))
+    for here, leaves in sorted(spreads, key=lambda spread: len(spread[1])):
         at = min(leaf, len(leaves) - 1)
-        turning = _turning(tight_setting, language, at, len(leaves))
-        for own_foot in reading.foot(tight_setting, turning):
-            yield _page(tight_setting, reading, language, leaves[at], own_foot)
+        for own_foot in reading.foot(here, _turning(here, language, at, len(leaves))):
+            yield _page(here, reading, language, leaves[at], own_foot)
 
 
 def _page(
@@ -168,25 +168,13 @@ def _page(
     texts: Sequence[Text],
     foot: tuple[Part, ...],
 ) -> Page:
-    measures = setting.measures
-    head = setting.text(
-        reading.heading(setting.catalogues[language]),
-        LEAST if measures.tight else LARGE,
-        bold=True,
-        tone=Tone.HEADING,
-    )
-    column = Column(tuple(passage(setting, text) for text in texts), measures.gap)
+    words, step = setting.catalogues[language], setting.measures.steps.reading
+    head = setting.text(reading.heading(words), step, bold=True, tone=Tone.HEADING)
+    column = Column(tuple(passage(setting, text) for text in texts), setting.measures.gap)
     body: Block = column
     if reading.ground is not Ground.PAGE:
         body = Notice(column, reading.ground, _card_pad(setting))
     return setting.page(Part(head), Part(body), Part(Spring(), 1), *foot)
-
-
-def _has_measure(setting: Setting) -> bool:
-    """Whether a line of large type is long enough to be read with ease."""
-    measures = setting.measures
-    least = _LEAST_MEASURE_EMS * measures.style(LARGE).size
-    return not measures.tight and setting.box.width >= least
 
 
 def _card_pad(setting: Setting) -> int:
@@ -196,38 +184,67 @@ def _card_pad(setting: Setting) -> int:
 def _leaves(
     setting: Setting, reading: Reading, language: str, foot: tuple[Part, ...]
 ) -> list[list[Text]] | None:
-    """The texts in leaves that each fit a page: a text stays whole where a leaf has room for it,
-    and a heading is never the last on its leaf.
-    """
-    page, gap = setting.box, setting.measures.gap
+    """The texts in as few leaves as they need, all about equally full; None if one fits no leaf."""
+    page = setting.box
     width = page.width - (2 * _card_pad(setting) if reading.ground is not Ground.PAGE else 0)
     taken = _page(setting, reading, language, (), foot).block.height(page.width)
     if taken is None:
         return None
-    room = page.height - taken
-    leaves: list[list[Text]] = [[]]
-    left = room
-    for text in reading.texts(setting, LEAST):
+    texts, room = reading.texts(setting), page.height - taken
+    leaves = _spread(setting, texts, width, room)
+    if leaves is None or len(leaves) == 1:
+        return leaves
+    return _spread(setting, texts, width, room, len(leaves)) or leaves
+
+
+def _spread(
+    setting: Setting, texts: Sequence[Text], width: int, room: int, among: int | None = None
+) -> list[list[Text]] | None:
+    """The texts in leaves of a height, as full as they get or shared out evenly ``among`` so many:
+    one of less than half a leaf stays whole, and a heading goes with what it heads. None if they
+    don't fit.
+    """
+    gap = setting.measures.gap
+    waiting = deque[tuple[Text, tuple[str, ...]]]()
+    for text in texts:
         lines = text.lines(width)
         if lines is None:
             return None
-        rest = list(lines)
-        while rest:
-            count = _lines_in(text, left)
-            whole = len(rest) <= count or len(rest) > _lines_in(text, room)
-            leads = text.tone is Tone.HEADING and left < 3 * text.style.leading
-            if count == 0 or leads or not whole:
-                if not leaves[-1]:
-                    return None
-                leaves.append([])
-                left = room
-                continue
-            here, rest = rest[:count], rest[count:]
-            leaves[-1].append(replace(text, words="\n".join(here)))
-            taken = passage(setting, leaves[-1][-1]).block.height(width)
-            assert taken is not None
-            left -= taken + gap
+        waiting.append((text, lines))
+    leaves: list[list[Text]] = []
+    while waiting:
+        leaf: list[Text] = []
+        if leaves and len(leaves[-1]) > 1 and leaves[-1][-1].tone is Tone.HEADING:
+            leaf.append(leaves[-1].pop())
+        limit, used = room, sum(_height(setting, text, width) + gap for text in leaf)
+        if among is not None:
+            if len(leaves) == among:
+                return None
+            left = used + sum(text.style.leading * len(lines) + gap for text, lines in waiting)
+            limit = min(room, -(-left // (among - len(leaves))))
+        while waiting:
+            text, lines = waiting.popleft()
+            headed = all(each.tone is Tone.HEADING for each in leaf)
+            long = len(lines) > _lines_in(text, room) // 2
+            count = _lines_in(text, (room if headed and not long else limit) - used)
+            if len(lines) > count:
+                count = min(count, len(lines) - _LEAST_PIECE) if long else 0
+                if count < _LEAST_PIECE:
+                    waiting.appendleft((text, lines))
+                    break
+                waiting.appendleft((text, lines[count:]))
+            leaf.append(replace(text, words="\n".join(lines[:count])))
+            used += _height(setting, leaf[-1], width) + gap
+        if not leaf:
+            return None
+        leaves.append(leaf)
     return leaves
+
+
+def _height(setting: Setting, text: Text, width: int) -> int:
+    height = passage(setting, text).block.height(width)
+    assert height is not None  # its lines were broken at this width
+    return height
 
 
 def _lines_in(text: Text, height: int) -> int:
@@ -257,5 +274,5 @@ def _close(setting: Setting, language: str) -> RowBlock:
     )
 
 
-def _reply(posted: Posted, language: str) -> Callable[[Setting, float], tuple[Text, ...]]:
-    return lambda setting, step: passages(setting, posted, language, step)
+def _reply(posted: Posted, language: str) -> Callable[[Setting], tuple[Text, ...]]:
+    return lambda setting: passages(setting, posted, language)

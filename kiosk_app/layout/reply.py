@@ -7,7 +7,6 @@ from typing import Final
 from kiosk_app.languages.catalogue import Catalogue
 from kiosk_app.layout.block import Block, Chip, Notice, Text
 from kiosk_app.layout.frame import Column, Part
-from kiosk_app.layout.measures import LARGE, LEAST
 from kiosk_app.layout.placed import Ground, Tone
 from kiosk_app.layout.setting import Setting
 from kiosk_app.view import Posted
@@ -17,10 +16,10 @@ _FIRST_WORDS: Final = 12
 
 
 def passages(
-    setting: Setting, posted: Posted, language: str, step: float, most_words: int | None = None
+    setting: Setting, posted: Posted, language: str, most_words: int | None = None
 ) -> tuple[Text, ...]:
     """A reply, passage by passage; of what is long in it, so many words at most."""
-    words = setting.catalogues[language]
+    words, step = setting.catalogues[language], setting.measures.steps.reading
 
     def said(text: str, tone: Tone = Tone.PLAIN) -> Text:
         return setting.text(
@@ -34,7 +33,7 @@ def passages(
     if posted.days_late:
         lateness = words.day_late if posted.days_late == 1 else words.days_late
         told = lateness.format(days=posted.days_late)
-        late = (setting.text(told, bold=True, ground=Ground.LATE),)
+        late = (setting.text(told, step, bold=True, ground=Ground.LATE),)
 
     match posted.reply:
         case Owed() as owed:
@@ -55,13 +54,12 @@ def passages(
                 said(words.signed_by.format(who=answer.signed_by[language]), Tone.QUIET),
             )
         case Invitation() as invitation:
-            return (heading(words.invited), *invited(setting, invitation, language, step))
+            return (heading(words.invited), *invited(setting, invitation, language))
 
 
-def invited(
-    setting: Setting, invitation: Invitation, language: str, step: float
-) -> tuple[Text, ...]:
+def invited(setting: Setting, invitation: Invitation, language: str) -> tuple[Text, ...]:
     """An invitation: what, when, whom to ask."""
+    step = setting.measures.steps.reading
     return tuple(
         setting.text(text[language], step, ground=Ground.NOTICE, broken=True)
         for text in (invitation.what, invitation.when, invitation.whom)
@@ -70,8 +68,8 @@ def invited(
 
 def notice(setting: Setting, posted: Posted, language: str) -> Iterator[Block]:
     """A reply as it stands on the wall: all of it, or its first words where it is long."""
-    for step, most_words in ((LARGE, None), (LEAST, None), (LEAST, _FIRST_WORDS)):
-        texts = passages(setting, posted, language, step, most_words)
+    for most_words in (None, _FIRST_WORDS):
+        texts = passages(setting, posted, language, most_words)
         column = Column(tuple(passage(setting, text) for text in texts), setting.measures.gap)
         yield Notice(column, Ground.NOTICE, setting.measures.pad + setting.measures.pad // 2)
 

@@ -8,13 +8,17 @@ from kiosk_app.languages.catalogue import Catalogue
 from kiosk_app.layout.block import Block, Line, RowBlock, Spring, Text
 from kiosk_app.layout.frame import Column, Page, Part, Row
 from kiosk_app.layout.lettering import Lettering
-from kiosk_app.layout.measures import LEAST, Measures
+from kiosk_app.layout.measures import LEAST, Measures, Steps
 from kiosk_app.layout.offer import Offer
 from kiosk_app.layout.panel import Panel
 from kiosk_app.layout.placed import Act, Align, Box, Deed, Ground, Look, Tone
 from kiosk_app.view import Asked, View
 
 _RULE_MM: Final = 0.25
+_NO_BREAK_SPACE: Final = "\u00a0"
+FOOT_LINES: Final = 2
+CROWDED_FOOT_LINES: Final = 3
+"""The most lines of a word at the foot of a page, and where there is no room to spare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,12 @@ class Setting:
 
     def with_room(self, *, tight: bool) -> "Setting":
         """The same with other measures: ``tight``, where there is no room to spare."""
-        return replace(self, measures=Measures.on(self.panel, tight=tight))
+        measures = Measures.on(self.panel, self.measures.steps, tight=tight)
+        return replace(self, measures=measures)
+
+    def with_steps(self, steps: Steps) -> "Setting":
+        """The same with other steps of the type."""
+        return replace(self, measures=Measures.on(self.panel, steps, tight=self.measures.tight))
 
     @property
     def box(self) -> Box:
@@ -81,18 +90,20 @@ class Setting:
         style = self.measures.bold(step) if bold else self.measures.style(step)
         return Offer(self.lettering, self.measures, words, style, name, deed, look)
 
-    def row(self, left: Sequence[RowBlock], right: Sequence[RowBlock]) -> Row:
+    def row(
+        self, left: Sequence[RowBlock], right: Sequence[RowBlock], most_lines: int = FOOT_LINES
+    ) -> Row:
         """Blocks at the left and at the right."""
-        return Row((*left, Spring(), *right), self.measures.gap)
+        return Row((*left, Spring(), *right), self.measures.gap, most_lines)
 
-    def footers(self, left: Sequence[RowBlock], right: Sequence[RowBlock]) -> Iterator[Block]:
+    def footers(
+        self, left: Sequence[RowBlock], right: Sequence[RowBlock], most_lines: int = FOOT_LINES
+    ) -> Iterator[Block]:
         """The foot of a page: one row, or, on a panel that is higher than wide, two."""
-        yield self.row(left, right)
+        yield self.row(left, right, most_lines)
         if self.panel.upright:
-            yield Column(
-                (Part(self.row(left, [])), Part(self.row(right[:-1], right[-1:]))),
-                self.measures.gap,
-            )
+            rows = self.row(left, [], most_lines), self.row(right[:-1], right[-1:], most_lines)
+            yield Column(tuple(map(Part, rows)), self.measures.gap)
 
     def ruled(self, foot: Block) -> tuple[Part, ...]:
         """The foot of a page under a rule, or without one where there is no room to spare."""
@@ -110,10 +121,11 @@ class Setting:
         )
 
     def progress(self, asked: Asked, language: str) -> str:
-        """How far the session is, in words."""
-        return self.catalogues[language].progress.format(
+        """How far the session is, in words that stay in one line."""
+        words = self.catalogues[language].progress.format(
             number=asked.progress.number, total=asked.progress.total
         )
+        return words.replace(" ", _NO_BREAK_SPACE)
 
     def skip(self, asked: Asked, language: str, *, short: bool) -> Offer:
         """The way past an item."""

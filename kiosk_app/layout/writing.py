@@ -12,7 +12,6 @@ from typing import Final
 from kiosk_app.layout.block import RowBlock, Spring
 from kiosk_app.layout.frame import Page, Part, Row
 from kiosk_app.layout.lettering import Style
-from kiosk_app.layout.measures import LARGE, LEAST
 from kiosk_app.layout.panel import TARGET_MM
 from kiosk_app.layout.placed import (
     Act,
@@ -26,7 +25,7 @@ from kiosk_app.layout.placed import (
     Sheet,
     Tone,
 )
-from kiosk_app.layout.setting import Setting
+from kiosk_app.layout.setting import CROWDED_FOOT_LINES, FOOT_LINES, Setting
 from kiosk_app.view import Asked, Question, View
 
 FIGURES: Final = ("1234567890", "-/:;()£&@+", ".,?!'\"")
@@ -173,8 +172,7 @@ def writing_pages(setting: Setting, view: View, leaf: int, keys: Keys) -> Iterat
     """All on one page; or, where there is no room, the question first and then the keyboard."""
     assert view.asked is not None
     asked, [question] = view.asked, view.asked.questions
-    for step in (LARGE, LEAST):
-        yield from _whole(setting, view, asked, question, keys, step=step)
+    yield from _whole(setting, view, asked, question, keys)
     tight = setting.with_room(tight=True)
     if leaf == 0:
         for here in (setting, tight):
@@ -185,7 +183,7 @@ def writing_pages(setting: Setting, view: View, leaf: int, keys: Keys) -> Iterat
 
 
 def _whole(
-    setting: Setting, view: View, asked: Asked, question: Question, keys: Keys, *, step: float
+    setting: Setting, view: View, asked: Asked, question: Question, keys: Keys
 ) -> Iterator[Page]:
     words = setting.catalogues[question.language]
     keyboard = Keyboard(setting, question.language, keys)
@@ -193,7 +191,7 @@ def _whole(
     for foot in setting.footers(left, right):
         yield setting.page(
             Part(setting.header(view, setting.progress(asked, question.language))),
-            *_asks(setting, question, step),
+            *_asks(setting, question),
             Part(Paper(setting, words.type_here), 1),
             Part(keyboard, 2, keyboard.tallest()),
             *setting.ruled(foot),
@@ -206,11 +204,16 @@ def _question_leaf(
     words = setting.catalogues[question.language]
     write = setting.offer("write", words.write, Deed(Act.LEAF, (1,)), Look.STRONG)
     header = Part(setting.header(view, setting.progress(asked, question.language)))
-    for head, short in (((header,), False), ((), False), ((), True)):
+    for head, short, lines in (
+        ((header,), False, FOOT_LINES),
+        ((header,), True, FOOT_LINES),
+        ((), True, FOOT_LINES),
+        ((), True, CROWDED_FOOT_LINES),
+    ):
         left, right = _feet(setting, view, asked, question, write, short=short)
-        for foot in setting.footers(left, right):
+        for foot in setting.footers(left, right, lines):
             yield setting.page(
-                *head, *_asks(setting, question, LEAST), Part(Spring(), 1), *setting.ruled(foot)
+                *head, *_asks(setting, question), Part(Spring(), 1), *setting.ruled(foot)
             )
 
 
@@ -233,8 +236,9 @@ def _keyboard_leaf(
     yield setting.page(Part(top), Part(small, 1))
 
 
-def _asks(setting: Setting, question: Question, step: float) -> tuple[Part, ...]:
-    asks = setting.text(question.text, step, bold=True, tone=Tone.HEADING)
+def _asks(setting: Setting, question: Question) -> tuple[Part, ...]:
+    step = setting.measures.steps.reading
+    asks = setting.text(question.text, step, bold=True, tone=Tone.HEADING, level=True)
     if not question.notice:
         return (Part(asks),)
     return (Part(asks), Part(setting.text("\n".join(question.notice), tone=Tone.QUIET)))

@@ -76,7 +76,7 @@ def draw(panel: Panel) -> None:
 
 def sheet(panel: Panel) -> Path:
     """Put all pictures of a panel on one sheet, the languages of a screen beside each other."""
-    files = sorted(PICTURES.glob(f"{panel.name}-*.png"))
+    files = sorted(PICTURES.glob(f"{panel.name}-*.png"), key=lambda file: file.stem)
     scale = (THUMBNAIL_PX / (panel.width_px * panel.height_px)) ** 0.5
     width, height = round(panel.width_px * scale), round(panel.height_px * scale)
     rows = -(-len(files) // COLUMNS)

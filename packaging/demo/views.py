@@ -71,19 +71,27 @@ def questionnaire(name: str) -> Questionnaire:
 
 
 def asked(
-    item: Item, *languages: str, stands: str = "exit", given: int | str | None = None
+    item: Item,
+    *languages: str,
+    stands: str = "exit",
+    others: tuple[str, ...] = (),
+    given: int | str | None = None,
 ) -> Asked:
     """An item as it is asked; one with an answer given before was come back to."""
+
+    def questions(languages: tuple[str, ...]) -> tuple[Question, ...]:
+        options = item.offered_options(stands)
+        return tuple(Question.of(item, options, language) for language in languages)
+
     return Asked(
         item=item.code,
         kind=item.kind,
-        questions=tuple(
-            Question.of(item, item.offered_options(stands), language) for language in languages
-        ),
+        questions=questions(languages),
         given=given,
         max_length=item.max_length,
         progress=Progress(1 if given is None else 2, 3),
         can_go_back=given is not None,
+        elsewhere=questions(others),
     )
 
 
@@ -100,7 +108,7 @@ def attract(
         SITE,
         languages,
         others,
-        asked=asked(item, *languages, stands=stands),
+        asked=asked(item, *languages, stands=stands, others=others),
         posted=posted,
     )
 
@@ -119,7 +127,7 @@ def asking(
         SITE,
         (language,),
         others,
-        asked=asked(item, language, stands=stands, given=given),
+        asked=asked(item, language, stands=stands, others=others, given=given),
     )
 
 

@@ -52,6 +52,22 @@ def test_no_word_is_broken_unless_that_is_asked_for(lettering):
     )
 
 
+def test_a_short_last_word_gets_company_and_a_long_one_may_stand_alone(lettering):
+    width = lettering.width("Rydym yn gofyn pwy ydych", STYLE) + 5
+    assert lettering.lines("Rydym yn gofyn pwy ydych chi.", STYLE, width) == (
+        "Rydym yn gofyn pwy",
+        "ydych chi.",
+    )
+    assert lettering.lines("Rydym yn gofyn pwy ydych heddiwheddiw", STYLE, width)[-1] == (
+        "heddiwheddiw"
+    )
+
+
+def test_a_number_in_groups_is_not_broken(lettering):
+    width = lettering.width("Ring 029 2018 0", STYLE)
+    assert lettering.lines("Ring 029 2018 0000", STYLE, width) == ("Ring", "029 2018 0000")
+
+
 @pytest.mark.parametrize("most", [1, 2, 3, 5])
 def test_the_narrowest_width_is_the_least_that_needs_no_more_lines(lettering, most):
     width = lettering.narrowest(WORDS, STYLE, most)
