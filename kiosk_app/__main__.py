@@ -40,6 +40,7 @@ from sync_service.outbox.database import (
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.renewal import open_or_renew
 from sync_service.outbox.secrecy import forbid_core_dumps
+from sync_service.outbox.spare_key import keep_spare_key
 from sync_service.outbox.state import ForeignStampError, State
 from sync_service.settings import SettingsError, read_settings, read_stamp
 
@@ -206,6 +207,7 @@ def _run(
         engine = open_or_renew(settings.store_path, store_key, settings.identity_path)
         state = State(engine)
         state.begin(stamp)
+        keep_spare_key(settings.store_path, store_key, state.sealing_key)
         return Store(Outbox(engine), state, engine.dispose)
 
     writer = Writer(

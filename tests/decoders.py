@@ -71,8 +71,9 @@ from sync_service.contract.wire import (
     Status,
     StatusReply,
 )
-from sync_service.outbox.database import StoreKey
+from sync_service.outbox.database import MalformedKeyError, StoreKey
 from sync_service.outbox.identity import DamagedIdentityError, Identity
+from sync_service.outbox.spare_key import keep_spare_key, open_spare_key, spare_key_path
 
 KIOSK = SigningKey(bytes([9] * 32))
 NONCE = bytes(8)
@@ -234,6 +235,19 @@ def stamp_file(name: str) -> Callable[[bytes], object]:
     return lambda data: Stamp.from_files({**STAMPED, name: data})
 
 
+def spare_key(folder: Path) -> Decoder:
+    """The file that holds the store's key, sealed: whoever holds the card can alter it."""
+    store = folder / "store.db"
+    keep_spare_key(store, StoreKey(bytes(range(32))), KEY.sealing_key)
+    path = spare_key_path(store)
+
+    def read(data: bytes) -> StoreKey:
+        path.write_bytes(data)
+        return open_spare_key(store, [KEY])
+
+    return Decoder(read, (MalformedKeyError, ContractError), [path.read_bytes()], cbor=False)
+
+
 def identity(folder: Path) -> Decoder:
     """The file that a kiosk keeps its signing key in: whoever holds the card can alter it."""
     key, path = StoreKey(bytes(range(32))), folder / "identity"
@@ -285,6 +299,12 @@ DECODERS = {
         (MalformedError, UnknownKeyError, UnopenableError),
         PLAIN,
         lambda encoded: KEY.sealing_key.seal(padded(encoded), LOG),
+    ),
+    "sealed store key": Decoder(
+        KEY.open_store_key,
+        (MalformedError, UnknownKeyError, UnopenableError),
+        [KEY.sealing_key.seal_store_key(bytes(32))],
+        cbor=False,
     ),
     "sealed record's header": Decoder(
         read_header,

@@ -18,6 +18,7 @@ from sync_service.outbox.database import StoreKey, open_store
 from sync_service.outbox.identity import Identity
 from sync_service.outbox.journeys import Journeys
 from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.spare_key import keep_spare_key
 from sync_service.outbox.state import State
 from sync_service.stick import Stick
 
@@ -42,6 +43,7 @@ class Machine:
         self.stamp = stamp
         self.state = State(engine)
         self.state.begin(stamp)
+        keep_spare_key(self.folder / "store.db", STORE_KEY, self.state.sealing_key)
         self.outbox = Outbox(engine)
         self.journeys = Journeys(engine)
         self.identity = Identity.open(self.folder / "identity", STORE_KEY)

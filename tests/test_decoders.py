@@ -8,11 +8,12 @@ looked at.
 import ast
 import copy
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from decoders import DECODERS, MESSAGES, Decoder, check, identity, places
+from decoders import DECODERS, MESSAGES, Decoder, check, identity, places, spare_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -123,8 +124,11 @@ def test_a_hostile_value_gives_a_value_or_the_named_error(
     check(decoder, decoder.around(encoded))
 
 
-def test_an_identity_file_gives_an_identity_or_the_named_error(tmp_path: Path) -> None:
-    decoder = identity(tmp_path)
+@pytest.mark.parametrize("of_card", [identity, spare_key])
+def test_a_small_file_of_a_card_gives_what_it_holds_or_the_named_error(
+    of_card: Callable[[Path], Decoder], tmp_path: Path
+) -> None:
+    decoder = of_card(tmp_path)
     [good] = decoder.reads
 
     @settings(max_examples=100)
@@ -132,6 +136,7 @@ def test_an_identity_file_gives_an_identity_or_the_named_error(tmp_path: Path) -
     def check_all(data: bytes) -> None:
         check(decoder, data)
 
+    decoder.decode(good)
     check_all()
 
 
@@ -190,6 +195,7 @@ def test_every_decoder_of_the_contract_is_among_them() -> None:
         *(f"{type(message).__name__}.decode" for message in MESSAGES),
         "Envelope.unpack",
         "OpeningKey.open",
+        "OpeningKey.open_store_key",
         "Publication.verify",
         "Settled.from_file",
         "Stamp.from_files",

@@ -28,6 +28,7 @@ from sync_service.outbox.identity import Identity
 from sync_service.outbox.journeys import Journeys
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.secrecy import forbid_core_dumps
+from sync_service.outbox.spare_key import keep_spare_key
 from sync_service.outbox.state import State
 from sync_service.settings import SettingsError, read_settings, read_stamp
 from sync_service.stick import Stick
@@ -178,6 +179,7 @@ def _open(
                 opened.callback(engine.dispose)
                 state = State(engine)
                 state.begin(stamp)
+                keep_spare_key(settings.store_path, store_key, state.sealing_key)
                 identity = Identity.open(settings.identity_path, store_key)
                 closing.push(opened.pop_all())
             return Kept(Outbox(engine), state, identity, Journeys(engine))

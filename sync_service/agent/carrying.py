@@ -16,7 +16,6 @@ from sync_service.agent.client import (
     UnreachableError,
     believe_reply,
 )
-from sync_service.agent.delivery import MAX_RECORDS_LENGTH, batch_of
 from sync_service.agent.introduction import Introduction
 from sync_service.agent.publications import Publications
 from sync_service.agent.wishes import heed
@@ -34,7 +33,7 @@ from sync_service.contract.wire import (
 )
 from sync_service.outbox.identity import Identity
 from sync_service.outbox.journeys import Journeys
-from sync_service.outbox.outbox import Outbox, Run
+from sync_service.outbox.outbox import MAX_RUN_LENGTH, Outbox, Run
 from sync_service.outbox.state import State
 from sync_service.stick import SentBy, Stick, StickFile
 
@@ -137,7 +136,7 @@ class Carrier:
         run = self._outbox.held_run(receipt.log_id, receipt.first_seq, len(receipt.outcomes))
         if run is None:  # delivered another way since, and purged
             return []
-        if not receipt.answers(batch_of(run, self._identity.kiosk_id, nonce)):
+        if not receipt.answers(run.batch(self._identity.kiosk_id, nonce)):
             raise CarriedError("it is about other records than this kiosk has")
         self._outbox.settle(run.log_id, run.first_seq, receipt.outcomes, today)
         return [*receipt.outcomes]
@@ -153,7 +152,7 @@ class Carrier:
             bundle.add(Part.ENROLMENT, key.sign(Context.ENROLMENT, enrolment.encode()))
             bundle.add(Part.STATUS, key.sign(Context.STATUS, status.encode()))
             for run in self._runs():
-                batch = batch_of(run, kiosk_id, nonce)
+                batch = run.batch(kiosk_id, nonce)
                 bundle.add(Part.BATCH, key.sign(Context.BATCH, batch.encode()))
                 records += len(run.sealed)
             bundle.close(key, Context.BUNDLE, kiosk_id, nonce)
@@ -165,7 +164,7 @@ class Carrier:
             return
         hold, run = self._introduction.hold(), None
         while True:
-            run = self._outbox.next_run(MAX_BATCH_RECORDS, MAX_RECORDS_LENGTH, hold, after=run)
+            run = self._outbox.next_run(MAX_BATCH_RECORDS, MAX_RUN_LENGTH, hold, after=run)
             if run is None:
                 return
             yield run

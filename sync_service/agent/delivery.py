@@ -2,23 +2,10 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Final
 
 from sync_service.agent.client import Collector, ContractBrokenError, TooMuchError
-from sync_service.contract.wire import (
-    MAX_BATCH_LENGTH,
-    MAX_BATCH_RECORDS,
-    Batch,
-    Receipt,
-    new_nonce,
-)
-from sync_service.outbox.outbox import Outbox, Run
-
-MAX_RECORDS_LENGTH: Final = MAX_BATCH_LENGTH - 512 - 5 * MAX_BATCH_RECORDS
-"""How long the sealed records of one batch may be, in bytes.
-
-The rest is for the map, the signature, and the head of each byte string around the records.
-"""
+from sync_service.contract.wire import MAX_BATCH_RECORDS, Receipt, new_nonce
+from sync_service.outbox.outbox import MAX_RUN_LENGTH, Outbox, Run
 
 
 class Delivery:
@@ -64,7 +51,7 @@ class Delivery:
         """
         receipt = None
         while not self._stopping() and (run := self._next_run(self._limit)) is not None:
-            batch = batch_of(run, self._kiosk_id, new_nonce())
+            batch = run.batch(self._kiosk_id, new_nonce())
             try:
                 receipt = self._collector.deliver(batch)
             except (TooMuchError, ContractBrokenError) as error:
@@ -78,16 +65,4 @@ class Delivery:
         return receipt
 
     def _next_run(self, limit: int) -> Run | None:
-        return self._outbox.next_run(limit, MAX_RECORDS_LENGTH, self._hold())
-
-
-def batch_of(run: Run, kiosk_id: bytes, nonce: bytes) -> Batch:
-    """The batch in which a kiosk delivers a run."""
-    return Batch(
-        kiosk_id=kiosk_id,
-        log_id=run.log_id,
-        first_seq=run.first_seq,
-        previous=run.previous,
-        sealed=run.sealed,
-        nonce=nonce,
-    )
+        return self._outbox.next_run(limit, MAX_RUN_LENGTH, self._hold())

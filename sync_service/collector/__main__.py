@@ -383,6 +383,20 @@ def _add_kiosks(group: Group) -> None:
     )
     take.add_argument("stick", type=Path, metavar="STICK", help="the folder of the stick")
     take.set_defaults(say=print)
+    recover = _command(
+        group,
+        "recover",
+        kiosk_commands.recover,
+        "deliver what the card of a dead kiosk still holds; needs the sealing key",
+        "Deliver the records in a dead kiosk's store that were not delivered, as the kiosk would"
+        " have. Its spare key, its identity and its -wal file must lie beside it, as they do on"
+        " the card; none of them is written to. The exit status is 0 if all was taken, 1 if"
+        " anything was refused. See docs/carrying.md.",
+    )
+    recover.add_argument(
+        "store", type=Path, metavar="STORE", help="the store's file, as in /media/card/store.db"
+    )
+    recover.set_defaults(say=print)
 
     code = _noun(group, "code", "enrolment codes")
     withdraw = _command(

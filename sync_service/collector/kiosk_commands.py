@@ -20,6 +20,7 @@ from sync_service.collector.wording import (
     aligned,
     told_clock,
     told_parts,
+    told_salvaged,
     told_state,
     told_taken,
     told_trouble,
@@ -235,3 +236,12 @@ async def take(args: argparse.Namespace) -> int:
             args.say(told_taken(file.fingerprint, taken))
             refused |= bool(taken.refused)
     return int(refused)
+
+
+async def recover(args: argparse.Namespace) -> int:
+    """Deliver what a dead kiosk's card holds: 0 if all was taken, 1 if anything was refused."""
+    async with open_office(args.folder) as office:
+        salvaging = await office.salvaging()
+        found = await salvaging.recover(args.store, office.now)
+    args.say(told_salvaged(fingerprint(found.kiosk_id), found))
+    return int(bool(found.taken.refused))

@@ -23,6 +23,7 @@ from sync_service.collector.published import Published
 from sync_service.collector.publishing import Publisher
 from sync_service.collector.replies import Editor
 from sync_service.collector.rotation import receipt_key
+from sync_service.collector.salvaging import Salvaging
 from sync_service.collector.stamping import Stamping
 from sync_service.collector.taking import Taking
 from sync_service.contract.publication import Keys
@@ -64,6 +65,15 @@ class Office:
             fleet=Fleet(self.engine, key),
             enrolments=Enrolments(self.engine, key),
             receipt_key=key,
+        )
+
+    async def salvaging(self) -> Salvaging:
+        """What delivers from the cards of dead kiosks."""
+        key, keyring = await self.receipt_key(), self.keyring
+        return Salvaging(
+            keyring.opening_keys(),
+            intake=Intake(self.engine, key, Published(Keys, keyring.publishing_keys())),
+            enrolments=Enrolments(self.engine, key),
         )
 
     @property

@@ -36,6 +36,16 @@ class Taken:
     standing: Standing | None = None
     refused: list[str] = field(default_factory=list)
 
+    def note(self, receipt: bytes) -> None:
+        """Count what a signed receipt says."""
+        self.outcomes.update(Receipt.decode(Envelope.unpack(receipt).payload).outcomes)
+
+    def refuse(self, error: ProblemError) -> None:
+        """Keep why something was refused, once."""
+        title = error.problem.kind.title
+        reason = title[0].lower() + title[1:]
+        self.refused += [] if reason in self.refused else [reason]
+
 
 class Taking:
     """Takes bundles in, and writes the replies to them onto the stick that they came by."""
@@ -80,7 +90,7 @@ class Taking:
         except OlderBundleError as error:
             taken.refused = [str(error)]
         except ProblemError as error:
-            taken.refused.append(_told(error))
+            taken.refuse(error)
         except OSError as error:
             taken.standing = None
             taken.refused.append(f"the stick can't be read or written: {error.strerror}")
@@ -101,10 +111,10 @@ class Taking:
             try:
                 receipt = await self._intake.take(signed, now)
             except ProblemError as error:
-                taken.refused += [] if _told(error) in taken.refused else [_told(error)]
+                taken.refuse(error)
             else:
                 reply.add(Part.RECEIPT, receipt)
-                taken.outcomes.update(Receipt.decode(Envelope.unpack(receipt).payload).outcomes)
+                taken.note(receipt)
         if older and not taken.outcomes[Recorded.ACCEPTED]:
             raise OlderBundleError("it is older than what is here, and has nothing new")
         signed_status = await self._fleet.hear(bundle.signed_status, now)
@@ -174,8 +184,3 @@ class _Bundle:
     def _parts(self) -> Iterator[tuple[Part, bytes]]:
         with self._path.open("rb") as file:
             yield from read_parts(file.read)
-
-
-def _told(error: ProblemError) -> str:
-    title = error.problem.kind.title
-    return title[0].lower() + title[1:]

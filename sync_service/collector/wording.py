@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sync_service.collector.fleet import KioskLine, KioskState
+from sync_service.collector.salvaging import Salvaged
 from sync_service.collector.tables import Opening
 from sync_service.collector.taking import Taken
 from sync_service.contract.wire import PROBLEMS, Recorded, Standing
@@ -123,14 +124,7 @@ def told_trouble(code: str | None) -> str:
 
 def told_taken(kiosk: str, taken: Taken) -> str:
     """What became of a bundle that was carried here from a kiosk."""
-    counts = taken.outcomes
-    aside = sum(number for outcome, number in counts.items() if not outcome.held)
-    told = [
-        f"{kiosk}: {counts[Recorded.ACCEPTED]} new, {counts[Recorded.DUPLICATE]} here already"
-        + (f", {aside} not to be taken and kept there" if aside else "")
-        + "."
-    ]
-    told += [f"  Refused: {reason}." for reason in taken.refused]
+    told = _told_outcomes(kiosk, taken)
     if taken.standing is Standing.HELD:
         told.append(
             f"  Once it is approved, take this stick again: regard-collector kiosk approve {kiosk}"
@@ -138,6 +132,28 @@ def told_taken(kiosk: str, taken: Taken) -> str:
     if taken.standing is not None:
         told.append("  The reply is on the stick: bring it back to the kiosk.")
     return "\n".join(told)
+
+
+def told_salvaged(kiosk: str, found: Salvaged) -> str:
+    """What became of the store of a dead kiosk."""
+    told = _told_outcomes(kiosk, found.taken)
+    if found.damaged:
+        told.append("  Part of the store is damaged: what can be read of it was delivered.")
+    if not found.has_identity:
+        told.append(
+            "  Its identity can't be read, so it comes as another kiosk of its stamp. If it waits"
+            f" for approval: regard-collector kiosk approve {kiosk}, then recover it again."
+        )
+    return "\n".join(told)
+
+
+def _told_outcomes(kiosk: str, taken: Taken) -> list[str]:
+    counts = taken.outcomes
+    aside = sum(number for outcome, number in counts.items() if not outcome.held)
+    new, here = counts[Recorded.ACCEPTED], counts[Recorded.DUPLICATE]
+    refused = f", {aside} not to be taken" if aside else ""
+    told = [f"{kiosk}: {new} new, {here} here already{refused}."]
+    return told + [f"  Refused: {reason}." for reason in taken.refused]
 
 
 def told_time(seconds: int | None) -> str:

@@ -5,6 +5,7 @@ What must not be swapped is bound by HPKE's ``info``: a label of this protocol, 
 the key id and the log id. The order within a log is the chain's business.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256, shake_256
@@ -38,6 +39,7 @@ class SealingAlgorithm(IntEnum):
 
 LOG_ID_LENGTH: Final = 16
 KEY_ID_LENGTH: Final = 8
+STORE_KEY_LENGTH: Final = 32
 HEADER_LENGTH: Final = 1 + KEY_ID_LENGTH
 _OVERHEAD: Final = {
     SealingAlgorithm.X25519: 32 + 16,
@@ -48,6 +50,7 @@ MAX_SEALED_LENGTH: Final = HEADER_LENGTH + max(_OVERHEAD.values()) + BUCKETS[-1]
 _MLKEM768_PUBLIC_LENGTH: Final = 1184
 _MLKEM768_SEED_LENGTH: Final = 64
 _LABEL: Final = b"regard/1 record\x00"
+_STORE_KEY_LABEL: Final = b"regard/1 store key\x00"
 # ChaCha20 because a Pi 4's core has no AES instructions.
 _SUITES: Final = {
     SealingAlgorithm.X25519: Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305),
@@ -89,9 +92,16 @@ class SealingKey:
 
     def seal(self, padded: bytes, log_id: bytes) -> bytes:
         """Seal an encoded record of a log."""
+        return self._seal(padded, _LABEL, log_id)
+
+    def seal_store_key(self, secret: bytes) -> bytes:
+        """Seal the key of a kiosk's store, to be kept beside it for the day when the board dies."""
+        return self._seal(secret, _STORE_KEY_LABEL, b"")
+
+    def _seal(self, plain: bytes, label: bytes, bound: bytes) -> bytes:
         header = bytes([self.algorithm]) + self.key_id
         suite = _SUITES[self.algorithm]
-        return header + suite.encrypt(padded, self._key, info=_LABEL + header + log_id)
+        return header + suite.encrypt(plain, self._key, info=label + header + bound)
 
 
 class OpeningKey:
@@ -115,12 +125,25 @@ class OpeningKey:
             UnknownKeyError: sealed under another algorithm or for another key.
             UnopenableError: altered, of another log, or never sealed by our rules.
         """
-        header = read_header(sealed)
+        return self._open(read_header(sealed), sealed, _LABEL, log_id)
+
+    def open_store_key(self, sealed: bytes) -> bytes:
+        """The key of a kiosk's store that was sealed.
+
+        Raises:
+            MalformedError: not the form of a sealed store key.
+            UnknownKeyError: sealed under another algorithm or for another key.
+            UnopenableError: altered, or never sealed by our rules.
+        """
+        header = _read_header(sealed, (STORE_KEY_LENGTH,))
+        return self._open(header, sealed, _STORE_KEY_LABEL, b"")
+
+    def _open(self, header: SealedHeader, sealed: bytes, label: bytes, bound: bytes) -> bytes:
         if header.key_id != self.sealing_key.key_id:
             raise UnknownKeyError(f"sealed for key {header.key_id.hex()}")
         try:
             return _SUITES[header.algorithm].decrypt(
-                sealed[HEADER_LENGTH:], self._key, info=_LABEL + sealed[:HEADER_LENGTH] + log_id
+                sealed[HEADER_LENGTH:], self._key, info=label + sealed[:HEADER_LENGTH] + bound
             )
         except (InvalidTag, ValueError):
             raise UnopenableError("the seal does not open") from None
@@ -133,12 +156,17 @@ def read_header(sealed: bytes) -> SealedHeader:
         UnknownKeyError: an algorithm unknown to this version.
         MalformedError: a length that no padded record has.
     """
+    return _read_header(sealed, BUCKETS)
+
+
+def _read_header(sealed: bytes, lengths: Container[int]) -> SealedHeader:
+    """The header of what was so long before it was sealed."""
     try:
         algorithm = SealingAlgorithm(sealed[0])
     except (IndexError, ValueError):
         raise UnknownKeyError("an unknown sealing algorithm") from None
-    if len(sealed) - HEADER_LENGTH - _OVERHEAD[algorithm] not in BUCKETS:
-        raise MalformedError(f"no sealed record is {len(sealed)} bytes long")
+    if len(sealed) - HEADER_LENGTH - _OVERHEAD[algorithm] not in lengths:
+        raise MalformedError(f"nothing sealed is {len(sealed)} bytes long")
     return SealedHeader(algorithm, sealed[1:HEADER_LENGTH])
 
 

@@ -39,9 +39,8 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from sync_service.contract.chain import first_link
-from sync_service.contract.sealing import LOG_ID_LENGTH, MAX_SEALED_LENGTH
+from sync_service.contract.sealing import LOG_ID_LENGTH, MAX_SEALED_LENGTH, STORE_KEY_LENGTH
 
-KEY_LENGTH: Final = 32
 CREDENTIAL: Final = "store-key"
 """The name of the credential by which systemd hands over the store's key."""
 
@@ -113,8 +112,8 @@ class StoreKey:
     secret: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.secret) != KEY_LENGTH:
-            raise MalformedKeyError(f"a store's key is {KEY_LENGTH} bytes")
+        if len(self.secret) != STORE_KEY_LENGTH:
+            raise MalformedKeyError(f"a store's key is {STORE_KEY_LENGTH} bytes")
 
     @classmethod
     def find(cls, named: str | None, environ: Mapping[str, str]) -> Self:
@@ -144,12 +143,12 @@ class StoreKey:
             data = path.read_bytes()
         except OSError as error:
             raise MalformedKeyError(f"{path}: can't be read: {error.strerror}") from None
-        if len(data) == KEY_LENGTH:
+        if len(data) == STORE_KEY_LENGTH:
             return cls(data)
         if digits := _HEX_KEY.fullmatch(data):
             return cls(bytes.fromhex(digits[1].decode()))
         raise MalformedKeyError(
-            f"{path}: must hold 64 hexadecimal digits, or {KEY_LENGTH} raw bytes"
+            f"{path}: must hold 64 hexadecimal digits, or {STORE_KEY_LENGTH} raw bytes"
         )
 
 

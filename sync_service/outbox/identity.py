@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, Self
 
 from cryptography.exceptions import InvalidTag
@@ -21,7 +20,8 @@ from sync_service.contract.codec import Fields, Value, decode, encode
 from sync_service.contract.error import MalformedError
 from sync_service.contract.signing import SigningKey, generate_signing_key
 from sync_service.contract.wire import Standing
-from sync_service.outbox.database import OutboxError, StoreKey, naming_file_errors, sync_folder
+from sync_service.outbox.database import OutboxError, StoreKey, naming_file_errors
+from sync_service.outbox.whole_file import write_whole
 
 _HEADER: Final = b"regard identity\x01"
 _LABEL: Final = b"regard/1 identity"
@@ -98,18 +98,8 @@ class Identity:
             raise
 
     def _write(self, put_in_place: Callable[[Path, Path], None]) -> None:
-        """Write the file whole elsewhere, then put it in its place."""
         data = _encrypt(self._private, self.standing, self._store_key)
-        folder = self._path.parent
-        with TemporaryDirectory(dir=folder, prefix=f".{self._path.name}-") as aside:
-            fresh = Path(aside) / self._path.name
-            fresh.touch(mode=0o640)  # the kiosk reads it, to judge whether the store's key is right
-            with fresh.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            put_in_place(fresh, self._path)
-        sync_folder(folder)
+        write_whole(self._path, data, put_in_place)
 
 
 def _encrypt(private: bytes, standing: Standing | None, store_key: StoreKey) -> bytes:

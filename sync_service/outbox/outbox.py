@@ -24,9 +24,15 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from sync_service.contract.chain import Head, digest, link
 from sync_service.contract.record import day_of
-from sync_service.contract.wire import Recorded
+from sync_service.contract.wire import MAX_BATCH_LENGTH, MAX_BATCH_RECORDS, Batch, Recorded
 from sync_service.outbox.database import begin_log, reading, writing
 from sync_service.outbox.fact import keep_fact, read_fact
+
+MAX_RUN_LENGTH: Final = MAX_BATCH_LENGTH - 512 - 5 * MAX_BATCH_RECORDS
+"""How long the sealed records of one batch may be, in bytes.
+
+The rest is for the map, the signature, and the head of each byte string around the records.
+"""
 
 _FORKED: Final = "forked"
 """The fact that holds the id of the log that forked last."""
@@ -43,6 +49,17 @@ class Run:
     first_seq: int
     previous: bytes
     sealed: tuple[bytes, ...]
+
+    def batch(self, kiosk_id: bytes, nonce: bytes) -> Batch:
+        """The batch in which a kiosk delivers it."""
+        return Batch(
+            kiosk_id=kiosk_id,
+            log_id=self.log_id,
+            first_seq=self.first_seq,
+            previous=self.previous,
+            sealed=self.sealed,
+            nonce=nonce,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from sync_service.contract.publication import (
     parse_key,
 )
 from sync_service.contract.questionnaire import Questionnaire
+from sync_service.contract.sealing import SealingKey
 from sync_service.contract.signing import Context, Envelope, VerifyingKey
 from sync_service.contract.stamp import Stamp, StampError
 from sync_service.outbox.database import OutboxError, reading, writing
@@ -112,6 +113,20 @@ class State:
         with reading(self._engine) as connection:
             anchor = key_document(stamp.publishing_key)
             _refuse_foreign(connection, _Shelf.load(connection), anchor)
+
+    @property
+    def sealing_key(self) -> SealingKey:
+        """What is sealed to the centre from now on is sealed to this key."""
+        keys = self.publications().keys.body
+        assert isinstance(keys, Keys)
+        return keys.sealing
+
+    @property
+    def stamp_id(self) -> bytes | None:
+        """The id of the stamp that the store is under; `None` if it was given none."""
+        with reading(self._engine) as connection:
+            stamp_id: bytes | None = read_fact(connection, "stamp_id")
+        return stamp_id
 
     def take(self, signed: bytes) -> Publication:
         """Take a publication, if it is signed, newer, and meant for this kiosk.
