@@ -107,7 +107,12 @@ def main() -> int:
         watchdog = Watchdog.from_environment(os.environ)
         compositor = Compositor(settings.find_panel(stamp.panel), read_catalogues())
         with TemporaryDirectory(prefix="regard-kiosk-") as home:
-            prepare(home=Path(home), panel=compositor.panel, fullscreen=settings.fullscreen)
+            prepare(
+                home=Path(home),
+                panel=compositor.panel,
+                fullscreen=settings.fullscreen,
+                rotation=stamp.rotation if settings.rotation is None else settings.rotation,
+            )
             _run(settings, stamp, compositor, store_key, watchdog, home=Path(home))
     except UnsavedError as error:
         print(f"regard-kiosk: {error}", file=sys.stderr)

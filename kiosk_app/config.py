@@ -82,8 +82,12 @@ class KioskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     ``panel`` is the panel's name, or its measures; by default it is the stamp's. With
     ``fullscreen`` the window takes the whole screen, which must be that panel, and shows no
-    pointer; without, the window is as large as the panel. ``idle_timeout_s``: without a touch for
-    so long, the respondent has walked away. ``thanks_s``: how long thanks stand.
+    pointer; without, the window is as large as the panel. ``rotation`` is by how many degrees the
+    picture is turned on the screen, against the clock; by default as the stamp has it. A panel that
+    hangs upright is turned by 90 or 270, and named as it hangs.
+
+    ``idle_timeout_s``: without a touch for so long, the respondent has walked away. ``thanks_s``:
+    how long thanks stand.
 
     ``hardware`` says what the kiosk stands on: ``pi``, a Raspberry Pi with what ``wiring`` names;
     ``fake``, a made-up one for a demonstration; or, unset, a screen and nothing else.
@@ -98,6 +102,7 @@ class KioskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     store_key: _Path | None = None
     panel: str | PanelSettings | None = None
     fullscreen: bool = True
+    rotation: Literal[0, 90, 180, 270] | None = None
     idle_timeout_s: Annotated[float, msgspec.Meta(ge=1, le=600)] = 30.0
     thanks_s: Annotated[float, msgspec.Meta(ge=1, le=60)] = 6.0
     repeat_s: Annotated[float, msgspec.Meta(ge=0, le=5)] = 0.5

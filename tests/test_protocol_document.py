@@ -875,6 +875,7 @@ def test_the_stamp_has_the_files_and_keys_that_the_page_names():
     assert tuple(unquoted(row["file"]) for row in table("file", "what")) == stamp.FILES
     full = a_stamp(
         panel="7-800x480",
+        rotation=90,
         name="desk",
         staff_pin=pin.PinHash.of("012345", 1),
         network=network.Network(None),

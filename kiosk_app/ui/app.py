@@ -92,11 +92,14 @@ class KioskApp:
                 " or on a console set SDL_VIDEODRIVER=kmsdrm"
             )
         panel = compositor.panel
-        if tuple(Window.system_size) != (panel.width_px, panel.height_px):
-            width, height = Window.system_size
+        width, height = Window.system_size
+        if Window.rotation in (90, 270):
+            width, height = height, width
+        if (width, height) != (panel.width_px, panel.height_px):
             raise StartError(
-                f"the screen has {width}x{height} pixels, and the panel {panel.name} has"
-                f" {panel.width_px}x{panel.height_px}: set panel to what is there"
+                f"the screen has {width}x{height} pixels, as it is turned, and the panel"
+                f" {panel.name} has {panel.width_px}x{panel.height_px}: set panel and rotation to"
+                " what is there"
             )
         self._deeds: dict[Act, Callable[..., None]] = {
             Act.ANSWER: kiosk.answer,

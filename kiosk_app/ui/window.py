@@ -7,8 +7,9 @@ from pathlib import Path
 from kiosk_app.layout.panel import Panel
 
 
-def prepare(*, home: Path, panel: Panel, fullscreen: bool) -> None:
-    """Set the stage for Kivy in this process. ``home`` is a folder for what it may want to keep.
+def prepare(*, home: Path, panel: Panel, fullscreen: bool, rotation: int = 0) -> None:
+    """Set the stage for Kivy in this process. ``home`` is a folder for what it may want to keep,
+    ``rotation`` by how many degrees the picture is turned on the screen, against the clock.
 
     Nothing of Kivy may have been imported before.
     """
@@ -27,10 +28,14 @@ def prepare(*, home: Path, panel: Panel, fullscreen: bool) -> None:
     )
     from kivy.config import Config  # noqa: PLC0415  # see above
 
+    width, height = panel.width_px, panel.height_px
+    if rotation in (90, 270):
+        width, height = height, width
     for section, option, value in (
         ("kivy", "exit_on_escape", 0),
-        ("graphics", "width", panel.width_px),
-        ("graphics", "height", panel.height_px),
+        ("graphics", "width", width),
+        ("graphics", "height", height),
+        ("graphics", "rotation", rotation),
         ("graphics", "fullscreen", "auto" if fullscreen else 0),
         ("graphics", "resizable", 0),
         ("graphics", "show_cursor", int(not fullscreen)),

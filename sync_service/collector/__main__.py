@@ -15,7 +15,7 @@ from sync_service.collector import commands, key_commands, kiosk_commands, proof
 from sync_service.collector.config import DATABASE
 from sync_service.collector.error import CollectorError
 from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
-from sync_service.collector.orders import COLUMNS
+from sync_service.collector.orders import COLUMNS, ROTATIONS
 from sync_service.collector.rotation import SEALING, Rotated
 from sync_service.contract.error import ContractError
 from sync_service.contract.publication import Stands
@@ -434,6 +434,13 @@ def _add_stamping(group: Group) -> None:
         metavar="NAME",
         help="the kiosk's panel: inches-pixels, as in 7-800x480; by default 10.1-1280x800."
         " A name that is not known is answered with those that are",
+    )
+    stamp.add_argument(
+        "--rotation",
+        type=int,
+        choices=ROTATIONS,
+        help="by how many degrees its picture is turned, against the clock; name the panel as it"
+        " hangs",
     )
     stamp.add_argument(
         "--call", metavar="TEXT", help="whom its staff call, for the sheet: 'Ana, 01234 567890'"

@@ -145,6 +145,7 @@ def _told_stamp(stamp: Stamp) -> dict[str, str]:
         "timezone": assigned.timezone,
         "asks": f"{asked.body.id}, version {asked.body.version} (serial {asked.serial})",
         "panel": stamp.panel or "the usual one",
+        "rotation": f"{stamp.rotation} degrees",
         "collector": stamp.collector,
         "authority": _told_certificates(stamp.authority),
         "publishing_key": stamp.publishing_key.public.hex()[:16],

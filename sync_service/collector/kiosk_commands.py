@@ -197,7 +197,7 @@ async def _asked_of(office: Office, found: Found) -> Found:
 
 
 def _orders(args: argparse.Namespace) -> list[Order]:
-    of_one = (args.site, args.name, args.panel, args.call, args.network, args.image)
+    of_one = (args.site, args.name, args.panel, args.rotation, args.call, args.network, args.image)
     if args.csv is not None:
         if any(each is not None for each in of_one):
             raise OfficeError(
@@ -210,7 +210,9 @@ def _orders(args: argparse.Namespace) -> list[Order]:
     if args.call is not None:
         check_call(args.call)
     network = None if args.network is None else read_network(args.network)
-    return [Order(args.site, args.name, args.panel, args.call, network)]
+    return [
+        Order(args.site, args.name, args.panel, args.rotation or 0, args.call, network),
+    ]
 
 
 def _day_begins_at(day: date, today: date) -> int:

@@ -13,9 +13,10 @@ from sync_service.contract.error import MalformedError
 from sync_service.contract.network import KEYS, MAX_AUTHORITY, SECRETS, Network
 
 MAX_CALL: Final = 200
+ROTATIONS: Final = (0, 90, 180, 270)
 
 _NEEDED: Final = ("site", "name")
-COLUMNS: Final = (*_NEEDED, "panel", "call", *KEYS)
+COLUMNS: Final = (*_NEEDED, "panel", "rotation", "call", *KEYS)
 """The columns that a list of kiosks may have."""
 
 _FILES: Final = ("wifi_authority", "extra_authority")
@@ -26,13 +27,15 @@ _FILES: Final = ("wifi_authority", "extra_authority")
 class Order:
     """A kiosk to be stamped: its site's code and its name there.
 
-    ``panel`` names its panel, if it is not the usual one, ``call`` is whom its staff call, for the
-    sheet. ``where`` tells which line of a list it stands on.
+    ``panel`` names its panel, if it is not the usual one, ``rotation`` says by how many degrees its
+    picture is turned, ``call`` whom its staff call, for the sheet. ``where`` tells which line of a
+    list it stands on.
     """
 
     site: str
     name: str
     panel: str | None = None
+    rotation: int = 0
     call: str | None = None
     network: Network | None = None
     where: str = ""
@@ -143,10 +146,17 @@ def _order(values: Mapping[str, str], folder: Path, where: str) -> Order:
         site=values["site"],
         name=values["name"],
         panel=values.get("panel"),
+        rotation=_rotation(values.get("rotation", "0")),
         call=call,
         network=_network(network, folder) if network else None,
         where=where,
     )
+
+
+def _rotation(text: str) -> int:
+    if text not in map(str, ROTATIONS):
+        raise OfficeError(f"rotation: must be one of {', '.join(map(str, ROTATIONS))}")
+    return int(text)
 
 
 def _network(values: Mapping[str, Value], folder: Path) -> Network:

@@ -110,6 +110,7 @@ class Stamping:
             assignment=assigned.signed,
             questionnaire=_signed(questionnaire, "questionnaire"),
             panel=order.panel,
+            rotation=order.rotation,
             name=order.name,
             staff_pin=staff_pin,
             network=order.network,

@@ -43,6 +43,8 @@ PACKED_FILE: Final = "regard.stamp"
 SETTLED_FILE: Final = "regard-settled.toml"
 """The name of what a kiosk leaves on the boot drive in place of the stamp that it took."""
 
+_ROTATIONS: Final = (0, 90, 180, 270)
+
 MAX_PANEL: Final = 64
 MAX_KIOSK_NAME: Final = 200
 
@@ -63,7 +65,8 @@ class Stamp:
 
     ``collector`` is the collector's address, ``authority`` the PEM of the certificate authority
     pinned for it. The three publications are kept signed, as the kiosk will store them. ``panel``
-    names the panel that the stamp was made for, ``name`` tells the site's kiosks apart,
+    names the panel that the stamp was made for, ``rotation`` says by how many degrees the picture
+    is turned on the screen, against the clock. ``name`` tells the site's kiosks apart,
     ``staff_pin`` checks the PIN of the staff, ``network`` is what leads out. Older stamps say none
     of these; without a network, the kiosk takes what its machine finds.
     """
@@ -77,6 +80,7 @@ class Stamp:
     assignment: bytes
     questionnaire: bytes
     panel: str | None = None
+    rotation: int = 0
     name: str | None = None
     staff_pin: PinHash | None = None
     network: Network | None = None
@@ -148,6 +152,7 @@ class Stamp:
             assignment=files[ASSIGNMENT_FILE],
             questionnaire=files[QUESTIONNAIRE_FILE],
             panel=fields.text("panel", MAX_PANEL) if "panel" in fields else None,
+            rotation=_read_rotation(fields) if "rotation" in fields else 0,
             name=fields.text("name", MAX_KIOSK_NAME) if "name" in fields else None,
             staff_pin=(
                 PinHash.parse(fields.line("staff_pin", MAX_PIN_HASH))
@@ -221,6 +226,8 @@ class Stamp:
         yield _line("publishing_key", key_document(self.publishing_key).hex())
         if self.panel is not None:
             yield _line("panel", self.panel)
+        if self.rotation:
+            yield f"rotation = {self.rotation}"
         if self.name is not None:
             yield _line("name", self.name)
         if self.staff_pin is not None:
@@ -282,6 +289,13 @@ class Settled:
         if self.name is not None:
             lines.append(_line("name", self.name))
         return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _read_rotation(fields: Fields) -> int:
+    rotation = fields.integer("rotation")
+    if rotation not in _ROTATIONS:
+        raise MalformedError(f"rotation must be one of {', '.join(map(str, _ROTATIONS))}")
+    return rotation
 
 
 def _digest(files: Mapping[str, Value]) -> bytes:

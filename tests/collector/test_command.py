@@ -135,13 +135,14 @@ def test_a_stamp_is_put_onto_an_image_or_nothing_is_made(rig, says, refuses, tmp
         'link = "wifi"\nssid = "Council"\npassphrase = "quiet words"'
     )
     network = ("--network", tmp_path / "net.toml", "--call", "Ana", *here)
-    onto = ("--image", image, *network)
+    onto = ("--image", image, "--rotation", 180, *network)
 
     assert "flash a card with that" in says("stamp", "central", "a", tmp_path / "a", *onto)
 
     told = says("inspect", image)
     assert re.search(r"kiosk +a\n", told)
     assert re.search(r"ssid +Council\n", told)
+    assert re.search(r"rotation +180 degrees\n", told)
     assert "quiet words" not in told
     assert "holds a stamp already" in refuses("stamp", "central", "b", tmp_path / "b", *onto)
     full = card_image(tmp_path / "full.img")

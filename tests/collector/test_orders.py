@@ -29,15 +29,15 @@ def refusal(path):
 
 def test_a_list_is_read_with_each_column_named_after_its_setting(listed):
     path = listed(
-        "name,site,panel,call,link,ssid,passphrase,method,identity,password,server,wifi_authority,"
+        "name,site,panel,rotation,call,link,ssid,passphrase,method,identity,password,server,wifi_authority,"
         "proxy\n"
-        'By the door,central,7-800x480,"Ana, 01234 567890",wifi, Café ,"two  words ",,,,,,\n'
+        'By the door,central,7-800x480,90,"Ana, 01234 567890",wifi, Café ,"two  words ",,,,,,\n'
         "\n"
-        "desk,surgery,,,wifi-enterprise,NHS,,peap,kiosk,secret,radius.example,radius.pem,"
+        "desk,surgery,,,,wifi-enterprise,NHS,,peap,kiosk,secret,radius.example,radius.pem,"
         "http://proxy.example:3128\n"
-        "desk,central,,,,,,,,,,,\n"
-        "cable,central,,,ethernet,,,,,,,,\n"
-        "hut,central,,,none,,,,,,,,\n"
+        "desk,central,,0,,,,,,,,,,\n"
+        "cable,central,,,,ethernet,,,,,,,,\n"
+        "hut,central,,,,none,,,,,,,,\n"
     )
     orders = read_orders(path)
     enterprise = EnterpriseWifi(
@@ -46,11 +46,11 @@ def test_a_list_is_read_with_each_column_named_after_its_setting(listed):
     door = Network(PersonalWifi("Café", "two  words "))
     assert orders == [
         Order(
-            *("central", "By the door", "7-800x480", "Ana, 01234 567890", door),
+            *("central", "By the door", "7-800x480", 90, "Ana, 01234 567890", door),
             where=f"{path}, line 2: ",
         ),
         Order(
-            *("surgery", "desk", None, None, Network(enterprise, "http://proxy.example:3128")),
+            *("surgery", "desk", None, 0, None, Network(enterprise, "http://proxy.example:3128")),
             where=f"{path}, line 4: ",
         ),
         Order("central", "desk", where=f"{path}, line 5: "),
@@ -87,6 +87,12 @@ def test_every_line_that_is_wrong_is_named_with_its_column_and_what_is_allowed(l
         "line 8: has 3 cells, and there are 7 columns",
         "line 9: wifi_authority: nowhere.pem can't be read: No such file or directory",
         "line 10: call: must be at most 200 printable characters",
+    ]
+
+
+def test_a_rotation_that_no_screen_has_is_named(listed):
+    assert refusal(listed("site,name,rotation\ncentral,desk,45\n")) == [
+        "line 2: rotation: must be one of 0, 90, 180, 270"
     ]
 
 

@@ -77,6 +77,7 @@ def test_a_publication_of_another_kind_is_named(stamp, name, replies, centre):
         ('colour = "blue"', "unknown: colour"),
         ("format = 2", "format"),
         ('staff_pin = "012345"', "staff_pin"),
+        ("rotation = 45", "rotation must be one of 0, 90, 180, 270"),
         ("network = 1", "network must be a map"),
         ('network = { link = "pigeon" }', "link must be one of"),
         ("format", "stamp.toml"),
@@ -122,7 +123,9 @@ def test_a_stamp_signed_by_another_centre_is_refused(stamp):
 
 def test_a_stamp_may_name_its_kiosk_and_hold_a_pins_hash_and_a_network(stamp):
     network = Network.from_document({**WIFI, "extra_authority": certificate()})
-    full = replace(stamp, name="By the \x7f door", staff_pin=PinHash.of("1", 1), network=network)
+    full = replace(
+        stamp, rotation=270, name="By the \x7f door", staff_pin=PinHash.of("1", 1), network=network
+    )
     assert Stamp.from_files(full.to_files()) == full
     assert Stamp.unpack(full.pack()) == full
 

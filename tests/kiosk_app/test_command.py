@@ -120,6 +120,23 @@ def test_the_kiosk_draws_for_the_panel_that_its_stamp_names(site, run_kiosk):
     assert 700 < right <= 800
 
 
+@pytest.mark.parametrize(
+    ("rotation", "seen_at"),
+    [(90, lambda x, y: (y, 800 - x)), (270, lambda x, y: (1280 - y, x))],
+)
+def test_a_picture_that_is_turned_is_tapped_where_it_is_seen(site, run_kiosk, rotation, seen_at):
+    stamp = replace(site.stamp(), panel="10.1-800x1280", rotation=rotation)
+    write_stamp(stamp, site.base / "stamp")
+    kiosk = run_kiosk()
+    kiosk.wait_for("attract")
+    kiosk.settle()
+    x, y = map(str, seen_at(*kiosk.shown.buttons["skip-en"]))  # which is in a corner
+    kiosk.pointer("mousemove", "--window", kiosk.window, x, y, "click", "1")
+    kiosk.wait_for("asking", item=2)
+    assert kiosk.terminate() == 0
+    assert [response.skipped for response in responses(site)] == [(1,)]
+
+
 SMALL = {"panel.width_px": 480, "panel.height_px": 320, "panel.diagonal_in": 3.5}
 
 
