@@ -12,6 +12,7 @@ from certificates import certificate
 from sync_service.contract.network import Ethernet, Network
 from sync_service.contract.signing import fingerprint
 from sync_service.contract.wire import Batch, Standing, Status
+from sync_service.outbox.spare_key import open_spare_key
 
 STORE_KEY = bytes([7] * 32)
 
@@ -74,6 +75,13 @@ def test_once_delivers_and_ends_well(start, settings_of, kiosk_of, collector, tm
     ]
     assert err == ""
     assert kiosk.outbox.extent().settled_seq == 3
+
+
+def test_whoever_starts_keeps_a_spare_of_the_store_s_key_that_the_centre_can_open(
+    start, settings_of, kiosk, centre, tmp_path
+):
+    start(settings_of(kiosk), "--once").communicate()
+    assert open_spare_key(tmp_path / "store.db", [centre.opening]) == kiosk.store_key
 
 
 def test_the_stamps_proxy_leads_out_and_its_extra_authority_is_trusted(

@@ -417,8 +417,10 @@ def test_an_older_bundle_with_something_new_is_taken(rig, carried, stick, taken,
     restored.carry(stick)
     results = taken(stick)
     assert sum((result.outcomes for result in results), Counter()) == {NEW: 1, DOUBLED: 3}
+    forked = restored.outbox.log_id
     restored.carry(stick)
     assert states(restored) == {"delivered": 4}
+    assert restored.outbox.next_log() != forked
     restored.shut_down()
     assert everything(rig) == 6
 

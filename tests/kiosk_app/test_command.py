@@ -51,6 +51,7 @@ def test_what_is_tapped_is_what_is_in_the_store_once_thanks_are_shown(site, run_
     assert kiosk.terminate() == 0
     assert len(responses(site)) == 1
     assert "Ok 1" not in kiosk.lines
+    assert (site.data / "spare-key").exists()
 
 
 def test_a_double_tap_answers_one_item(site, run_kiosk):
