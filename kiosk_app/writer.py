@@ -151,8 +151,9 @@ class Writer:
 
     def count_session(self) -> None:
         """Count a session begun."""
-        today = self._today()
-        self._inbox.put(lambda state, assignment: state.count_session(today, assignment))
+        moment = self._clock.moment(self._timezone)
+        day, sure = moment.day, moment.clock_synced
+        self._inbox.put(lambda state, serial: state.count_session(day, serial, sure=sure))
 
     def count_minute(self, available: bool, *, watched: bool = False) -> None:
         """Count a minute in which the kiosk could be answered, or was out of service.
@@ -160,21 +161,23 @@ class Writer:
         ``watched``: it would have been noticed if somebody had come near.
         """
         minutes = (1, 0) if available else (0, 1)
-        today = self._today()
+        moment, seen = self._clock.moment(self._timezone), self._clock.seen()
+        day, sure, approaches = moment.day, moment.clock_synced, 0 if watched else None
         self._inbox.put(
-            lambda state, assignment: state.count_minutes(
-                today, assignment, *minutes, watched=watched
+            lambda state, serial: state.count_minutes(
+                DayCount(day, serial, *minutes, 0, approaches, sure), seen
             )
         )
 
     def count_approach(self) -> None:
         """Count that someone came near."""
-        today = self._today()
-        self._inbox.put(lambda state, assignment: state.count_approach(today, assignment))
+        moment = self._clock.moment(self._timezone)
+        day, sure = moment.day, moment.clock_synced
+        self._inbox.put(lambda state, serial: state.count_approach(day, serial, sure=sure))
 
     def note_troubles(self, troubles: tuple[str, ...]) -> None:
         """Keep what is wrong around the screen, for the agent to tell."""
-        self._inbox.put(lambda state, assignment: state.note_troubles(troubles))
+        self._inbox.put(lambda state, serial: state.note_troubles(troubles))
 
     def close(self, timeout_s: float) -> None:
         """Store what is still to be stored, and end.
@@ -232,6 +235,7 @@ class Writer:
             self._close_store()
         if self._store is None:
             self._store, self._opened_on = self._open_store(), self._today()
+        self._clock.heed(self._store.state.times())
         held = self._publications(self._store.state)
         while self._entries:
             entry = self._entries[0]
@@ -274,17 +278,18 @@ class Writer:
         today = self._today()
         if today == self._finished_on:
             return
-        for count in store.state.finished_days(before=today):
+        for count in store.state.finished_days(today):
             record = self._day_record(count)
             sealed = _seal(record, held, store.outbox.next_log())
-            store.outbox.put_day(sealed, record.moment.half_day, count.day, count.assignment)
+            half_day = record.moment.half_day
+            store.outbox.put_day(sealed, half_day, count.day, count.assignment, sure=count.sure)
         self._finished_on = today
 
     def _day_record(self, count: DayCount) -> DayRecord:
         last_half = half_day_of(datetime.combine(count.day, _NOON))
         return DayRecord(
             assignment=count.assignment,
-            moment=Moment(last_half, self._clock.moment(self._timezone).evidence),
+            moment=Moment(last_half, None if count.sure else self._clock.evidence()),
             minutes_available=count.minutes_available,
             minutes_out_of_service=count.minutes_out_of_service,
             sessions_begun=count.sessions_begun,

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from random import Random
 
 from sync_service.agent.agent import Agent
@@ -32,6 +31,7 @@ class Machine:
         self.rig = rig
         self.folder = folder
         self.half_day = now // 43_200
+        self.clock = Clock(error_s=lambda: None)  # never set
         self.hold_half_day = False
         self._closing = ExitStack()
 
@@ -79,13 +79,14 @@ class Machine:
                 outbox=self.outbox,
                 state=self.state,
                 identity=self.identity,
-                clock=Clock(lambda: datetime.now(UTC), lambda: False),
+                clock=self.clock,
                 hold_half_day=self.hold_half_day,
             ),
             outbox=self.outbox,
             state=self.state,
             identity=self.identity,
             journeys=self.journeys,
+            clock=self.clock,
             retention_days=90,
             say=said.append,
         )
@@ -104,13 +105,12 @@ class Machine:
         return self.rig.run(contact())
 
     def _contact(self, address):
-        clock = Clock(lambda: datetime.now(UTC), lambda: False)
         with Collector(
             address,
             self.stamp.authority,
             signing_key=self.identity.signing_key,
             believe=self.state.believe,
-            clock_synced=clock.synced,
+            clock=self.clock,
             software="regard/test",
             timeout_s=30,
         ) as collector:
@@ -124,7 +124,7 @@ class Machine:
                 outbox=self.outbox,
                 state=self.state,
                 identity=self.identity,
-                clock=clock,
+                clock=self.clock,
                 collector=collector,
                 random=Random(1),
                 wait=lambda seconds: False,

@@ -95,6 +95,7 @@ from sync_service.contract.wire import (
     Status,
     StatusReply,
 )
+from sync_service.outbox.clock import Clock
 from sync_service.outbox.journeys import MAX_JOURNEYS
 
 ROOT = Path(__file__).parents[1]
@@ -753,7 +754,7 @@ def refusals():
             certificate(),
             signing_key=KIOSK,
             believe=CENTRE.verifying_key.verify,
-            clock_synced=lambda: True,
+            clock=Clock(error_s=lambda: 0.0),
             software="regard/test",
             timeout_s=10,
         )

@@ -193,6 +193,8 @@ def _open(
 
 def _carry(folder: Path, settings: AgentSettings, stamp: Stamp, kept: Kept) -> int:
     """Make one visit with a stick; the exit status."""
+    clock = Clock()
+    clock.heed(kept.state.times())
     carrier = Carrier(
         Stick(folder),
         introduction=Introduction(
@@ -201,13 +203,14 @@ def _carry(folder: Path, settings: AgentSettings, stamp: Stamp, kept: Kept) -> i
             outbox=kept.outbox,
             state=kept.state,
             identity=kept.identity,
-            clock=Clock(),
+            clock=clock,
             hold_half_day=settings.hold_half_day,
         ),
         outbox=kept.outbox,
         state=kept.state,
         identity=kept.identity,
         journeys=kept.journeys,
+        clock=clock,
         retention_days=settings.retention_days,
         say=print,
     )
@@ -235,7 +238,7 @@ def _assemble(
             stamp.trusted,
             signing_key=kept.identity.signing_key,
             believe=kept.state.believe,
-            clock_synced=clock.synced,
+            clock=clock,
             software=_software(),
             timeout_s=settings.timeout_s,
             proxy=settings.proxy or stamped_proxy,

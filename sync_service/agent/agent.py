@@ -59,6 +59,7 @@ class Agent:
         self._outbox = outbox
         self._state = state
         self._identity = identity
+        self._clock = clock
         self._collector = collector
         self._random = random
         self._wait = wait
@@ -97,6 +98,7 @@ class Agent:
     def _round(self) -> float:
         """Make a contact if it is time for one or anything is due; the pause that follows."""
         try:
+            self._clock.heed(self._state.times())
             if self._contact_in_s <= 0 or self._delivery.due():
                 self._contact()
             pause_s = self._near(self._settings.poll_s)
@@ -160,14 +162,21 @@ class Agent:
 
     def _ask(self) -> tuple[Status, StatusReply]:
         """A status and its reply, after taking newer keys where it can't be believed without."""
-        status = self._introduction.status(new_nonce())
         try:
-            return status, self._collector.status(status)
+            return self._report()
         except UnprovenError as error:
             if not self._publications.take(error.keys):
                 raise
-        status = self._introduction.status(new_nonce())
-        return status, self._collector.status(status)
+        return self._report()
+
+    def _report(self) -> tuple[Status, StatusReply]:
+        """A status and its reply, whose time is kept if the collector's certificate holds then."""
+        status, asked_s = self._introduction.status(new_nonce()), self._clock.elapsed_s
+        reply = self._collector.status(status)
+        if self._collector.vouches_for(reply.at):
+            self._state.note_signed_time(self._clock.told(reply.at, asked_s))
+            self._clock.heed(self._state.times())
+        return status, reply
 
     def _enrol(self) -> None:
         enrolment = self._introduction.enrolment(new_nonce())

@@ -31,6 +31,7 @@ from sync_service.contract.wire import (
     StatusReply,
     new_nonce,
 )
+from sync_service.outbox.clock import Clock
 from sync_service.outbox.identity import Identity
 from sync_service.outbox.journeys import Journeys
 from sync_service.outbox.outbox import MAX_RUN_LENGTH, Outbox, Run
@@ -54,6 +55,7 @@ class Carrier:
         state: State,
         identity: Identity,
         journeys: Journeys,
+        clock: Clock,
         retention_days: int,
         say: Callable[[str], object],
     ) -> None:
@@ -63,6 +65,7 @@ class Carrier:
         self._state = state
         self._identity = identity
         self._journeys = journeys
+        self._clock = clock
         self._retention_days = retention_days
         self._say = say
 
@@ -126,6 +129,9 @@ class Carrier:
         heed(status, log_id, self._outbox)
         self._outbox.purge(today - timedelta(days=self._retention_days))
         self._state.note_contact(today)
+        if status.at > self._clock.not_before():  # nobody knows how long it was on its way
+            self._state.note_signed_time(self._clock.told(status.at))
+            self._clock.heed(self._state.times())
         self._journeys.end(reply.closing.nonce)
         told = f"The centre's reply of {today}: {outcomes[True]} records delivered"
         told += f", {outcomes[False]} kept aside." if outcomes[False] else "."

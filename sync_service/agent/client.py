@@ -20,6 +20,7 @@ make it drop anything or believe anything.
 
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Self, TypeVar
 
@@ -47,6 +48,7 @@ from sync_service.contract.wire import (
     Status,
     StatusReply,
 )
+from sync_service.outbox.clock import Clock
 
 NOT_ADMITTED: Final = frozenset({"unknown-kiosk", "held-kiosk", "revoked-kiosk", "too-many-held"})
 """The problems that say what a kiosk is to the collector."""
@@ -60,6 +62,39 @@ _TOO_MUCH: Final = frozenset(
 )
 _MAX_RETRY_DIGITS: Final = 9
 _NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)  # OpenSSL's; Python has no name for it
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """From when until when a certificate is good, in seconds since 1970."""
+
+    begins: int
+    ends: int
+
+
+class _Trust(ssl.SSLContext):
+    """Shows each certificate that it trusts to ``examine``, before anything is sent."""
+
+    def __new__(cls, examine: Callable[[_Span], None]) -> Self:
+        trust = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        trust.examine = examine
+        trust.sslsocket_class = _ExaminedSocket
+        return trust
+
+    examine: Callable[[_Span], None]
+
+
+class _ExaminedSocket(ssl.SSLSocket):
+    """A connection of a `_Trust`'s."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        super().do_handshake(block)
+        assert isinstance(self.context, _Trust)
+        found = self.getpeercert()
+        assert found is not None
+        begins, ends = (ssl.cert_time_to_seconds(str(found[k])) for k in ("notBefore", "notAfter"))
+        self.context.examine(_Span(begins, ends))
+
 
 T = TypeVar("T", StatusReply, EnrolmentReply, Receipt)
 
@@ -127,7 +162,7 @@ class Collector:
         *,
         signing_key: SigningKey,
         believe: Callable[[Envelope, Context], bytes],
-        clock_synced: Callable[[], bool],
+        clock: Clock,
         software: str,
         timeout_s: float,
         proxy: str | None = None,
@@ -136,11 +171,12 @@ class Collector:
         self._authority = authority
         self._signing_key = signing_key
         self._believed = believe
-        self._clock_synced = clock_synced
+        self._clock = clock
         self._software = software
         self._timeout_s = timeout_s
         self._proxy = proxy
-        self._dates_judged = clock_synced()
+        self._dates_judged = clock.synced()
+        self._certificate: _Span | None = None
         self._client = self._connect()
 
     def __enter__(self) -> Self:
@@ -152,6 +188,10 @@ class Collector:
     def close(self) -> None:
         """Hang up."""
         self._client.close()
+
+    def vouches_for(self, at: float) -> bool:
+        """Whether its certificate is good at a time: a collector whose is not has a wrong clock."""
+        return self._certificate is None or self._certificate.begins <= at <= self._certificate.ends
 
     def status(self, status: Status) -> StatusReply:
         """Say how the kiosk is, and hear what the collector wants.
@@ -204,7 +244,7 @@ class Collector:
     def _exchange(
         self, method: str, path: str, max_length: int, content: bytes | None = None
     ) -> bytes:
-        if self._clock_synced() != self._dates_judged:
+        if self._clock.synced() != self._dates_judged:
             self._dates_judged = not self._dates_judged
             self.close()  # a connection must not outlive the trust it was made under
             self._client = self._connect()
@@ -221,8 +261,20 @@ class Collector:
         except httpx.HTTPError as error:
             raise UnreachableError("no-connection", str(error)) from None
 
+    def _examine(self, certificate: "_Span") -> None:
+        """Judge a certificate of the authority's by what the centre signed of the time.
+
+        Raises:
+            ssl.SSLCertVerificationError: it had ended before.
+        """
+        if certificate.ends < self._clock.not_before():
+            raise ssl.SSLCertVerificationError(
+                "the certificate had ended when the centre last spoke"
+            )
+        self._certificate = certificate
+
     def _connect(self) -> httpx.Client:
-        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust = _Trust(self._examine)
         trust.minimum_version = ssl.TLSVersion.TLSv1_2
         if not self._dates_judged:
             trust.verify_flags |= _NO_CHECK_TIME

@@ -15,18 +15,17 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from itertools import groupby
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Row, bindparam, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sync_service.collector import tables
 from sync_service.collector.database import reading, writing
+from sync_service.collector.half_days import Dated, resolve
 from sync_service.collector.opened import (
     IS_WAITING,
-    TABLES,
-    Columns,
     OpenedRecord,
     Place,
     named_place,
@@ -40,12 +39,10 @@ from sync_service.contract.publication import Assignment, Replies
 from sync_service.contract.questionnaire import Questionnaire
 from sync_service.contract.record import (
     DayRecord,
-    Moment,
     Record,
     Response,
     Verdict,
     decode_record,
-    half_day_of,
 )
 from sync_service.contract.sealing import OpeningKey, read_header
 from sync_service.contract.signing import VerifyingKey
@@ -89,20 +86,24 @@ _SITES: Final = (
     .where(tables.stamped.c.kiosk_id.in_(bindparam("kiosks", expanding=True)))
     .distinct()
 )
-_believed: Final = union_all(
+_before: Final = union_all(
     *(
-        select(func.max(table.c.half_day).label("half_day")).where(
+        select(func.max(since).label("half_day")).where(
             table.c.log_id == bindparam("log_id"),
             table.c.branch == bindparam("branch"),
             table.c.seq < bindparam("seq"),
-            table.c.clock_synced,
-            table.c.earliest_half_day == table.c.half_day,
-            table.c.latest_half_day == table.c.half_day,
         )
-        for table in TABLES.values()
+        for table, since in (
+            (tables.response, tables.response.c.earliest_half_day),
+            (tables.verdict, tables.verdict.c.earliest_half_day),
+            (tables.day, tables.day.c.earliest_half_day // 2 * 2),  # its day may go on
+        )
     )
 ).subquery()
-_NEWEST_BELIEVED: Final = select(func.max(_believed.c.half_day))
+_EARLIEST_BEFORE: Final = select(func.max(_before.c.half_day))
+
+
+_WaitingRow: TypeAlias = "Row[*tuple[Any, ...]]"
 
 
 async def run(
@@ -164,29 +165,6 @@ async def reopen(engine: AsyncEngine, outcomes: Collection[Opening] = REOPENABLE
         return found.rowcount
 
 
-def clock_believed(moment: Moment, *, assigned: int, arrived: int) -> bool:
-    """Whether a record was made when its kiosk's clock says.
-
-    A synchronised clock is believed, unless it lies before the record's assignment was published,
-    or after the record arrived; both are half-days of the site's own time.
-    """
-    return moment.clock_synced and assigned <= moment.half_day <= arrived
-
-
-def half_days(moment: Moment, *, assigned: int, since: int, arrived: int) -> tuple[int, int]:
-    """The half-days, ends included, in which a record can have been made.
-
-    ``since`` is the newest half-day that is believed of a record before it in its log, or
-    ``assigned``. Where the clock is believed the answer is one half-day. Where it isn't, all that
-    is claimed is "not before ``since`` and not after ``arrived``": it holds as long as the
-    collector's own clock is right, and those that are believed. The boot's id and the uptime are
-    not yet used.
-    """
-    if clock_believed(moment, assigned=assigned, arrived=arrived):
-        return moment.half_day, moment.half_day
-    return min(since, arrived), arrived
-
-
 class Opener:
     """Opens what waits, as often as it is asked to. Its arguments are those of `run`."""
 
@@ -224,28 +202,25 @@ class Opener:
         return counts
 
     async def _open(
-        self, connection: AsyncConnection, waiting: Sequence[Row[*tuple[Any, ...]]]
+        self, connection: AsyncConnection, waiting: Sequence[_WaitingRow]
     ) -> dict[Place, OpenedRecord | Opening]:
         """What each waiting record is: what to write, or the outcome that leaves it sealed."""
         unsealed = [self._unseal(row.sealed, row.log_id) for row in waiting]
         await self._load(connection, [each for each in unsealed if not isinstance(each, Opening)])
         kiosks = {"kiosks": sorted({row.kiosk_id for row in waiting})}
         sites = {tuple(row) for row in await connection.execute(_SITES, kiosks)}
-        believed = _Believed(connection)
         found: dict[Place, OpenedRecord | Opening] = {}
+        usable: list[tuple[_WaitingRow, Record]] = []
         for row, record in zip(waiting, unsealed, strict=True):
-            place = (row.log_id, row.branch, row.seq)
             if isinstance(record, Opening):
-                found[place] = record
+                found[_place(row)] = record
             elif (fault := self._fault(record, row.kiosk_id, sites)) is not None:
-                found[place] = fault
+                found[_place(row)] = fault
             else:
-                known = {
-                    "record_id": self._record_id(row.sealed),
-                    "received_day": _utc_day(row.received_at // _DAY_S),
-                    **await self._time(place, record, row.received_at, believed),
-                }
-                found[place] = OpenedRecord(place, record, known)
+                usable.append((row, record))
+        for _, branch in groupby(usable, lambda each: _place(each[0])[:2]):
+            for opened in await self._date(connection, list(branch)):
+                found[opened.place] = opened
         return found
 
     def _unseal(self, sealed: bytes, log_id: bytes) -> Record | Opening:
@@ -310,53 +285,41 @@ class Opener:
             return Opening.NOT_ADMITTED
         return None
 
-    async def _time(
-        self, place: Place, record: Record, received_at: int, believed: "_Believed"
-    ) -> Columns:
-        """When a record was made, by its own clock and as far as is known."""
-        moment = record.moment
-        timezone = self._assignments[record.assignment].timezone
-        assigned = _half_day_at(self._assignments.published_at(record.assignment), timezone)
-        arrived = _half_day_at(received_at, timezone)
-        since = assigned
-        if clock_believed(moment, assigned=assigned, arrived=arrived):
-            believed.note(place, moment.half_day)
-        else:
-            since = max(assigned, await believed.before(place))
-        earliest, latest = half_days(moment, assigned=assigned, since=since, arrived=arrived)
-        return {
-            "half_day": moment.half_day,
-            "clock_synced": moment.clock_synced,
-            "earliest_half_day": earliest,
-            "latest_half_day": latest,
-        }
+    async def _date(
+        self, connection: AsyncConnection, branch: Sequence[tuple[_WaitingRow, Record]]
+    ) -> list[OpenedRecord]:
+        """What to write of records of one branch: with when they can have been made."""
+        first, _ = branch[0]
+        since = await connection.scalar(_EARLIEST_BEFORE, named_place(_place(first)))
+        dated = [
+            Dated(
+                record.moment,
+                assigned_at=self._assignments.published_at(record.assignment),
+                arrived_at=row.received_at,
+                timezone=self._assignments[record.assignment].timezone,
+                sums_up=isinstance(record, DayRecord),
+            )
+            for row, record in branch
+        ]
+        return [
+            OpenedRecord(
+                _place(row),
+                record,
+                {
+                    "record_id": self._record_id(row.sealed),
+                    "received_day": _utc_day(row.received_at // _DAY_S),
+                    "half_day": record.moment.half_day,
+                    "clock_synced": record.moment.clock_synced,
+                    "earliest_half_day": earliest,
+                    "latest_half_day": latest,
+                },
+            )
+            for (row, record), (earliest, latest) in zip(branch, resolve(dated, since), strict=True)
+        ]
 
 
-class _Believed:
-    """The newest half-day believed on each branch, of what was opened before and just now."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-        self._stored: dict[tuple[bytes, int], int] = {}
-        self._noted: dict[tuple[bytes, int], int] = {}
-
-    def note(self, place: Place, half_day: int) -> None:
-        """The clock of the record at a place is believed. Places come in their order."""
-        branch = place[:2]
-        self._noted[branch] = max(half_day, self._noted.get(branch, 0))
-
-    async def before(self, place: Place) -> int:
-        """The newest half-day believed before a place on its branch; 0 if there is none."""
-        branch = place[:2]
-        if branch not in self._stored:  # asked once a chunk: it only rises, and may be lower
-            found = await self._connection.scalar(_NEWEST_BELIEVED, named_place(place))
-            self._stored[branch] = found or 0
-        return max(self._stored[branch], self._noted.get(branch, 0))
-
-
-@lru_cache(maxsize=1024)
-def _half_day_at(seconds: int, timezone: str) -> int:
-    return half_day_of(datetime.fromtimestamp(seconds, ZoneInfo(timezone)))
+def _place(row: _WaitingRow) -> Place:
+    return row.log_id, row.branch, row.seq
 
 
 @lru_cache(maxsize=1024)

@@ -84,7 +84,7 @@ class Misuse(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class ClockEvidence:
-    """What is known of the time where the clock was not synchronised.
+    """What is known of the time where the half-day is not sure.
 
     ``boot`` is the first 4 bytes of the boot's random id; ``uptime_h`` the whole hours since.
     """
@@ -98,7 +98,7 @@ class Moment:
     """When: a date and half of it in the site's own time, and no finer.
 
     ``half_day`` counts halves of days since 1970-01-01: even before noon, odd from noon on.
-    ``evidence`` is there only where the clock was not synchronised.
+    ``evidence`` is there only where that is not sure.
     """
 
     half_day: int
@@ -111,7 +111,7 @@ class Moment:
 
     @property
     def clock_synced(self) -> bool:
-        """Whether the kiosk's clock was synchronised."""
+        """Whether the kiosk's clock was sure of it."""
         return self.evidence is None
 
 

@@ -207,6 +207,21 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     ),
     # NULL: no sensor noticed that day whether anybody came.
     ("ALTER TABLE day ADD COLUMN approaches INTEGER CHECK (approaches BETWEEN 0 AND 65535)",),
+    (
+        # What was counted while the clock was not sure, of days that may be others than it said.
+        """
+        CREATE TABLE unsure_day (
+            day TEXT NOT NULL CHECK (length(day) = 10),
+            assignment INTEGER NOT NULL CHECK (assignment > 0),
+            minutes_available INTEGER NOT NULL CHECK (minutes_available BETWEEN 0 AND 65535),
+            minutes_out_of_service INTEGER NOT NULL
+                CHECK (minutes_out_of_service BETWEEN 0 AND 65535),
+            sessions_begun INTEGER NOT NULL CHECK (sessions_begun BETWEEN 0 AND 65535),
+            approaches INTEGER CHECK (approaches BETWEEN 0 AND 65535),
+            PRIMARY KEY (day, assignment)
+        ) STRICT
+        """,
+    ),
 )
 """What brings a store from one version to the next: statements of one transaction each.
 

@@ -124,14 +124,17 @@ class Outbox:
         with writing(self._engine) as connection:
             return _append(connection, sealed, half_day)
 
-    def put_day(self, sealed: bytes, half_day: int, day: date, assignment: int) -> None:
+    def put_day(
+        self, sealed: bytes, half_day: int, day: date, assignment: int, *, sure: bool = True
+    ) -> None:
         """Append a sealed day record and drop its counters, in one.
 
         Does nothing if there are none of that day under that assignment: it was put before.
         """
+        table = "day" if sure else "unsure_day"
         with writing(self._engine) as connection:
             counted = connection.execute(
-                text("DELETE FROM day WHERE day = :day AND assignment = :assignment"),
+                text(f"DELETE FROM {table} WHERE day = :day AND assignment = :assignment"),
                 {"day": day.isoformat(), "assignment": assignment},
             )
             if counted.rowcount:

@@ -29,7 +29,7 @@ from sync_service.outbox.database import (
 from sync_service.outbox.identity import DamagedIdentityError, Identity
 
 _CHUNK: Final = 256
-_WHOLE: Final = (("publication", "fact"), ("day",))
+_WHOLE: Final = (("publication", "fact"), ("day",), ("unsure_day",))
 """Tables of which all is taken over, or nothing; those that stand together fit each other."""
 
 log = logging.getLogger(__name__)

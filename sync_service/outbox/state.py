@@ -26,10 +26,14 @@ from sync_service.contract.questionnaire import Questionnaire
 from sync_service.contract.sealing import SealingKey
 from sync_service.contract.signing import Context, Envelope, VerifyingKey
 from sync_service.contract.stamp import Stamp, StampError
+from sync_service.outbox.clock import Times, Told
 from sync_service.outbox.database import OutboxError, reading, writing
 from sync_service.outbox.fact import keep_fact, read_fact
 
 _MOST: Final = 65535  # that a day record counts to
+_SIGNED: Final = "signed_time"
+_SEEN: Final = "seen_time"
+_PUBLISHED_AT: Final = "published_at"
 
 
 class ForeignPublicationError(ContractError):
@@ -59,7 +63,7 @@ class DayCount:
     """What was counted of one day, by the date of the kiosk's clock at the site.
 
     ``assignment`` is the serial of the one that was in force: a kiosk that is moved in the middle
-    of a day has two counts of it.
+    of a day has two counts of it. So it has if the clock was ``sure`` for some of the day only.
     """
 
     day: date
@@ -68,6 +72,7 @@ class DayCount:
     minutes_out_of_service: int
     sessions_begun: int
     approaches: int | None = None
+    sure: bool = True
 
 
 class State:
@@ -188,39 +193,35 @@ class State:
         with reading(self._engine) as connection:
             return read_fact(connection, "revision") or 0
 
-    def count_minutes(
-        self,
-        day: date,
-        assignment: int,
-        available: int,
-        out_of_service: int,
-        *,
-        watched: bool = False,
-    ) -> None:
-        """Add minutes in which the kiosk could be answered, or said it was out of service.
-
-        ``watched``: it would have been noticed if somebody had come near.
-        """
-        came = 0 if watched else None
+    def count_minutes(self, counted: DayCount, seen: Told) -> None:
+        """Add to what was counted of a day, and keep what the clock said just now."""
         with writing(self._engine) as connection:
-            _count(connection, DayCount(day, assignment, available, out_of_service, 0, came))
+            _count(connection, counted)
+            keep_fact(connection, _SEEN, seen.encode())
 
-    def count_session(self, day: date, assignment: int) -> None:
+    def count_session(self, day: date, assignment: int, *, sure: bool = True) -> None:
         """Add a session begun."""
         with writing(self._engine) as connection:
-            _count(connection, DayCount(day, assignment, 0, 0, 1))
+            _count(connection, DayCount(day, assignment, 0, 0, 1, None, sure))
 
-    def count_approach(self, day: date, assignment: int) -> None:
+    def count_approach(self, day: date, assignment: int, *, sure: bool = True) -> None:
         """Add that someone came near."""
         with writing(self._engine) as connection:
-            _count(connection, DayCount(day, assignment, 0, 0, 0, 1))
+            _count(connection, DayCount(day, assignment, 0, 0, 0, 1, sure))
 
-    def finished_days(self, before: date) -> list[DayCount]:
-        """What was counted of the days before one, oldest first; see `Outbox.put_day`."""
+    def finished_days(self, today: date) -> list[DayCount]:
+        """What was counted of other days than this, oldest first; see `Outbox.put_day`.
+
+        A clock that was wrong may have counted days that are still to come.
+        """
         with reading(self._engine) as connection:
             rows = connection.execute(
-                text("SELECT * FROM day WHERE day < :before ORDER BY day, assignment"),
-                {"before": before.isoformat()},
+                text(
+                    "SELECT *, 1 AS sure FROM day WHERE day <> :today"
+                    " UNION ALL SELECT *, 0 FROM unsure_day WHERE day <> :today"
+                    " ORDER BY day, assignment, sure"
+                ),
+                {"today": today.isoformat()},
             ).all()
         return [
             DayCount(
@@ -230,9 +231,25 @@ class State:
                 row.minutes_out_of_service,
                 row.sessions_begun,
                 row.approaches,
+                bool(row.sure),
             )
             for row in rows
         ]
+
+    def times(self) -> Times:
+        """What is known here of the time."""
+        with reading(self._engine) as connection:
+            signed, seen = read_fact(connection, _SIGNED), read_fact(connection, _SEEN)
+            return Times(
+                None if signed is None else Told.decode(signed),
+                None if seen is None else Told.decode(seen),
+                read_fact(connection, _PUBLISHED_AT) or 0,
+            )
+
+    def note_signed_time(self, told: Told) -> None:
+        """Keep a time that the centre signed, in the place of the one before."""
+        with writing(self._engine) as connection:
+            keep_fact(connection, _SIGNED, told.encode())
 
     @property
     def last_error(self) -> str | None:
@@ -344,6 +361,7 @@ class _Shelf:
             ],
         )
         keep_fact(connection, "revision", (read_fact(connection, "revision") or 0) + 1)
+        keep_fact(connection, _PUBLISHED_AT, max(taken.publication.published_at for taken in self))
 
     def __iter__(self) -> Iterator[_Taken]:
         rest = (self.assignment, self.before, self.questionnaire, self.replies)
@@ -452,9 +470,10 @@ def _assigned(assignment: _Taken | None) -> Assignment:
 
 
 def _count(connection: Connection, counted: DayCount) -> None:
+    table = "day" if counted.sure else "unsure_day"
     connection.execute(
         text(
-            "INSERT INTO day"
+            f"INSERT INTO {table}"
             " (day, assignment, minutes_available, minutes_out_of_service, sessions_begun,"
             " approaches)"
             " VALUES (:day, :assignment, :available, :out_of_service, :sessions, :approaches)"

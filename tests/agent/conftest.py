@@ -408,7 +408,7 @@ class Caller:
         self.stamp = stamp
         self.now = NOON
         self.synced = True
-        self.clock = Clock(lambda: self.now, lambda: self.synced)
+        self.clock = Clock(lambda: self.now, lambda: 0.0 if self.synced else None)
         self.signing_key = signing_key
         self.kiosk_id = signing_key.verifying_key.kiosk_id
         self._believe = believe
@@ -418,7 +418,7 @@ class Caller:
         settings = {
             "signing_key": self.signing_key,
             "believe": self._believe,
-            "clock_synced": self.clock.synced,
+            "clock": self.clock,
             "software": "regard/test",
             "timeout_s": 10,
             **changes,

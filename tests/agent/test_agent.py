@@ -351,3 +351,28 @@ def test_a_status_tells_nothing_of_the_half_day_that_is_not_over(kiosk, collecto
     (status,) = collector.of(Status)
     assert (status.head.seq, status.oldest_held_seq) == (0, 0)
     assert (status.depth, status.oldest_waiting) == (0, None)
+
+
+# The time
+
+
+def test_what_the_collector_signs_of_the_time_is_kept_and_gone_by(kiosk, collector):
+    kiosk.synced, kiosk.now = False, datetime(1970, 1, 1, tzinfo=UTC)
+    collector.at = int(datetime.now(UTC).timestamp())
+    assert kiosk.agent().once()
+
+    assert kiosk.state.times().signed.at == collector.at
+    assert kiosk.clock.not_before() >= collector.at
+    assert collector.of(Status)[0].clock_at == 0
+    assert kiosk.agent().once()
+    assert collector.of(Status)[1].clock_at >= collector.at
+    assert not collector.of(Status)[1].clock_synced
+
+
+def test_a_time_at_which_the_collector_s_own_certificate_does_not_hold_is_not_kept(
+    kiosk, collector
+):
+    collector.at = int((datetime.now(UTC) + timedelta(days=20_000)).timestamp())
+    assert kiosk.agent().once()
+
+    assert kiosk.state.times().signed is None

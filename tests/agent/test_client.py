@@ -31,6 +31,7 @@ from sync_service.contract.wire import (
     Status,
     new_nonce,
 )
+from sync_service.outbox.clock import Times
 
 OTHER_KEY = SigningKey(bytes([9] * 32))
 SAYS_NOTHING_OF_SIZE = sorted(set(PROBLEMS) - {"too-slow", "too-large"})
@@ -116,6 +117,39 @@ def test_another_host_name_is_never_trusted(serve, caller_of, authority, synced)
     caller.synced = synced
     with pytest.raises(UnreachableError, match="IP address mismatch"):
         ask_status(caller)
+
+
+def test_a_certificate_that_ended_before_the_centre_last_spoke_is_no_good_to_any_clock(
+    serve, caller_of, authority
+):
+    """Nobody has set the clock, so whoever has its stolen key would look good for ever."""
+    ended = datetime.now(UTC) - timedelta(days=10)
+    collector = serve(authority.serve(begins=ended - timedelta(days=60), days=60))
+    caller = caller_of(collector).enrolled_at(collector)
+    caller.synced = False
+    assert ask_status(caller)
+
+    for days, good in ((-1, True), (1, False)):
+        spoke_at = (ended + timedelta(days=days)).timestamp()
+        caller.clock.heed(Times(signed=caller.clock.told(spoke_at)))
+        if good:
+            assert ask_status(caller)
+        else:
+            heard = len(collector.heard)
+            with pytest.raises(UnreachableError, match="had ended"):
+                ask_status(caller)
+            assert len(collector.heard) == heard
+
+
+def test_a_collector_vouches_for_no_time_that_its_certificate_does_not_hold_at(caller):
+    collector = caller.collector()
+    assert collector.vouches_for(0)  # no certificate was seen yet
+    collector.status(status_of(caller))
+
+    today = datetime.now(UTC)
+    assert collector.vouches_for(today.timestamp())
+    for days in (-31, 31):
+        assert not collector.vouches_for((today + timedelta(days=days)).timestamp())
 
 
 @pytest.mark.parametrize("begins_in_days", [-10, 10])

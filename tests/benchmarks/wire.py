@@ -23,6 +23,7 @@ from sync_service.contract.publication import Keys, Publication
 from sync_service.contract.record import encode_record
 from sync_service.contract.signing import SigningKey, generate_signing_key
 from sync_service.contract.wire import Enrolment, Recorded, Status, new_nonce
+from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import StoreKey, open_store
 from sync_service.outbox.outbox import Outbox
 from sync_service.settings import read_stamp
@@ -105,7 +106,7 @@ def main() -> None:
                 stamp.authority,
                 signing_key=key,
                 believe=keys.receipt.verify,
-                clock_synced=lambda: True,
+                clock=Clock(),
                 software=SOFTWARE,
                 timeout_s=30,
             )

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import shutil
+import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -214,9 +215,9 @@ class Rig:
         self.run(self.stamping.stamp(orders, now, made.extend))
         return made
 
-    def stamp(self, site="central", name=None):
+    def stamp(self, site="central", name=None, now=NOW):
         self.stamps += 1
-        [made] = self.stamped(Order(site, name or f"desk-{self.stamps}"))
+        [made] = self.stamped(Order(site, name or f"desk-{self.stamps}"), now=now)
         return made.stamp
 
     def kiosk(self, site="central"):
@@ -375,46 +376,67 @@ def centre(furnished, databases):
         yield centre
 
 
-@pytest.fixture(scope="session")
-def founded(ground, tmp_path_factory):
-    """A collector as `init` leaves it, with two sites. Copy it; don't touch it."""
-    folder = tmp_path_factory.mktemp("founded") / "collector"
+async def found_with_sites(folder, database, now):
+    """Make a collector as `init` leaves it, with two sites."""
     settings = CollectorSettings(
         address="https://localhost:8443",
         names=("localhost", "127.0.0.1"),
         host="127.0.0.1",
         port=0,
-        database=ground.setting,
+        database=database,
     )
+    centre = await found(folder, settings, now)
+    engine = open_engine(centre.database_url)
+    try:
+        await sites.add_organisation(engine, sites.Organisation("council", "Northvale Council"))
+        await sites.add_place(engine, "E07000999", "Northvale")
+        await sites.add_service(engine, "libraries", "Libraries", "council")
+        keys = Keyring(centre.keys).publishing_keys()
+        for code, name, questionnaire in (
+            ("central", "Central Library", "library"),
+            ("surgery", "High Street Surgery", "gp"),
+        ):
+            site = sites.Site(
+                code=code,
+                name=name,
+                service="libraries",
+                place="E07000999",
+                timezone="Europe/London",
+                languages=("en", "cy"),
+                stands=Stands.EXIT,
+                questionnaire=questionnaire,
+            )
+            await sites.add_site(engine, site, keys)
+    finally:
+        await engine.dispose()
 
-    async def make():
-        centre = await found(folder, settings, NOW)
-        engine = open_engine(centre.database_url)
-        try:
-            await sites.add_organisation(engine, sites.Organisation("council", "Northvale Council"))
-            await sites.add_place(engine, "E07000999", "Northvale")
-            await sites.add_service(engine, "libraries", "Libraries", "council")
-            keys = Keyring(centre.keys).publishing_keys()
-            for code, name, questionnaire in (
-                ("central", "Central Library", "library"),
-                ("surgery", "High Street Surgery", "gp"),
-            ):
-                site = sites.Site(
-                    code=code,
-                    name=name,
-                    service="libraries",
-                    place="E07000999",
-                    timezone="Europe/London",
-                    languages=("en", "cy"),
-                    stands=Stands.EXIT,
-                    questionnaire=questionnaire,
-                )
-                await sites.add_site(engine, site, keys)
-        finally:
-            await engine.dispose()
 
-    asyncio.run(make())
+@pytest.fixture(scope="session")
+def founded(ground, tmp_path_factory):
+    """A collector as `init` leaves it, with two sites. Copy it; don't touch it."""
+    folder = tmp_path_factory.mktemp("founded") / "collector"
+    asyncio.run(found_with_sites(folder, ground.setting, NOW))
     return folder
+
+
+@pytest.fixture
+def rig_of(tmp_path, runner):
+    """Makes a collector that was founded at a time, and whose clock goes on from there."""
+    rigs = []
+
+    def rig_of(now):
+        folder = tmp_path / "collector of another time"
+        runner.run(found_with_sites(folder, SQLite.setting, now))
+        rigs.append(Rig(folder, runner))
+        began_s = time.monotonic()
+        rigs[-1].collector = replace(
+            rigs[-1].collector, clock=lambda: now + time.monotonic() - began_s
+        )
+        return rigs[-1]
+
+    yield rig_of
+    for rig in rigs:
+        runner.run(rig.engine.dispose())
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ class FieldKiosk:
             self._stamp.authority,
             signing_key=self._identity.signing_key,
             believe=self._state.believe,
-            clock_synced=clock.synced,
+            clock=clock,
             software="regard/test",
             timeout_s=30,
         ) as collector:

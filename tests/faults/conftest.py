@@ -7,6 +7,9 @@ from typing import Protocol
 import pytest
 
 TALLY = pytest.StashKey["Tally"]()
+CLOCKS = pytest.StashKey["ClockTally"]()
+WIDTHS = {"1": 1, "2": 2, "to a week": 14, "to a month": 61, "to a quarter": 183, "more": 10**9}
+"""How wide an answer is, in half-days."""
 
 
 class Counted(Protocol):
@@ -38,6 +41,26 @@ class Tally:
         self.lines.append(Line(fault, *numbers))
 
 
+class ClockTally:
+    """What was made of records by kiosks whose clocks went wrong, to be read at the end."""
+
+    def __init__(self):
+        self.lines = []
+
+    def add(self, kind, found) -> None:
+        shares, narrower = [], 0
+        for most in WIDTHS.values():
+            within = sum(count for width, count in found.widths.items() if width <= most)
+            shares.append((within - narrower) / found.records)
+            narrower = within
+        self.lines.append((kind, found.records, found.missed, shares))
+
+
+@pytest.fixture(scope="session")
+def clock_tally(pytestconfig):
+    return pytestconfig.stash.setdefault(CLOCKS, ClockTally())
+
+
 @pytest.fixture(scope="session")
 def tally(pytestconfig):
     return pytestconfig.stash.setdefault(TALLY, Tally())
@@ -64,8 +87,14 @@ def random():
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    tally = config.stash.get(TALLY, None)
-    if tally is None:
+    if (clocks := config.stash.get(CLOCKS, None)) is not None:
+        terminalreporter.section("clocks: records, of how many the truth was missed, and widths")
+        heads = "".join(f"{head:>14}" for head in WIDTHS)
+        terminalreporter.line(f"{'half-days:':44}{'records':>10}{'missed':>8}{heads}")
+        for kind, records, missed, shares in clocks.lines:
+            told = "".join(f"{share:14.1%}" for share in shares)
+            terminalreporter.line(f"{kind:44}{records:10,}{missed:8,}{told}")
+    if (tally := config.stash.get(TALLY, None)) is None:
         return
     terminalreporter.section("faults, and what became of the responses")
     heads = ("tried", "acknowledged", "lost", "doubled")

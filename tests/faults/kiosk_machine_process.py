@@ -119,7 +119,7 @@ def kiosk(store: str, key: str, stamp: str, first: int, *, durable: bool = True)
 
     door, came = Door(), Event()
     door.open(came.set)
-    clock = Clock(now=lambda: NOON, synced=lambda: True)
+    clock = Clock(now=lambda: NOON, error_s=lambda: 0.0)
     writer = Writer(
         open_shared_store,
         clock,

@@ -30,7 +30,7 @@ from sync_service.contract.record import day_of, encode_record
 from sync_service.contract.sealing import LOG_ID_LENGTH, SealingKey
 from sync_service.contract.signing import SigningKey, VerifyingKey
 from sync_service.contract.wire import Recorded, Standing
-from sync_service.outbox.clock import Clock
+from sync_service.outbox.clock import Clock, Times, Told
 from sync_service.outbox.outbox import Extent, Run
 
 A_DAY = range(40, 61)
@@ -172,6 +172,13 @@ class Memory:
         """Keep when all went well."""
         self.last_contact = day
 
+    def times(self) -> Times:
+        """What is known of the time: its clock needs no help."""
+        return Times()
+
+    def note_signed_time(self, told: Told) -> None:
+        """Keep nothing of it."""
+
 
 @dataclass(frozen=True)
 class Stamp:
@@ -250,7 +257,7 @@ class LinedCollector(Collector):
             b"",  # the line brings its trust, one for the whole herd
             signing_key=signing_key,
             believe=gate.receipt_key.verify,
-            clock_synced=lambda: True,
+            clock=Clock(error_s=lambda: 0.0),
             software="regard/herd",
             timeout_s=timeout_s,
         )
@@ -287,7 +294,7 @@ class Kiosk:
                 outbox=self.backlog,
                 state=self._memory,
                 identity=self._memory,
-                clock=Clock(synced=lambda: True),
+                clock=Clock(error_s=lambda: 0.0),
                 collector=collector,
                 random=SystemRandom(),
                 wait=self._wait,

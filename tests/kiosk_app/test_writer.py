@@ -59,7 +59,8 @@ class Desk:
         self.today = datetime(2026, 3, 10, 9, tzinfo=UTC)
         self.door = Door()
         self.told = Told()
-        self.clock = Clock(now=lambda: self.today, synced=lambda: True)
+        self.error_s = 0.0
+        self.clock = Clock(lambda: self.today, lambda: self.error_s)
         self.writer = self.make_writer(self.open_store)
 
     def make_writer(self, open_store):
@@ -291,6 +292,30 @@ def test_what_is_wrong_around_the_screen_is_kept_for_the_agent(desk):
     store.dispose()
 
 
+def test_what_was_counted_by_an_unsure_clock_has_a_record_of_its_own_that_says_so(desk):
+    """The clock is years wrong until somebody sets it: the day it says is over then, if ever."""
+    desk.today, desk.error_s = datetime(2035, 1, 1, 9, tzinfo=UTC), None
+    desk.start()
+    desk.wait_for("in service")
+    desk.writer.count_minute(True)
+    desk.writer.count_session()
+    store = desk.site.open_store()
+    state = State(store)
+    desk.wait_until(lambda: any(each.sessions_begun for each in state.finished_days(date.max)))
+    assert state.times().seen.at == desk.today.timestamp()
+    store.dispose()
+
+    desk.today, desk.error_s = datetime(2026, 3, 10, 9, tzinfo=UTC), 0.0
+    desk.writer.count_minute(True)
+    desk.wait_until(lambda: len(desk.site.records()) == 1)
+    desk.today += timedelta(days=1)
+    desk.wait_until(lambda: len(desk.site.records()) == 2)
+    unsure, sure = desk.site.records()
+    assert (unsure.moment.day, unsure.sessions_begun) == (date(2035, 1, 1), 1)
+    assert unsure.moment.evidence == desk.clock.evidence()
+    assert (sure.moment.day, sure.moment.evidence) == (date(2026, 3, 10), None)
+
+
 def test_a_day_on_which_the_kiosk_is_moved_has_a_record_at_each_site(desk):
     desk.start()
     desk.wait_for("in service")
@@ -298,12 +323,12 @@ def test_a_day_on_which_the_kiosk_is_moved_has_a_record_at_each_site(desk):
     state = State(store)
     tomorrow = desk.today.date() + timedelta(days=1)
     desk.writer.count_session()
-    desk.wait_until(lambda: len(state.finished_days(before=tomorrow)) == 1)
+    desk.wait_until(lambda: len(state.finished_days(today=tomorrow)) == 1)
 
     here = state.publications().assignment
     there = state.take(desk.site.centre.publish(replace(here.body, site="branch-library")))
     desk.writer.count_session()
-    desk.wait_until(lambda: len(state.finished_days(before=tomorrow)) == 2)
+    desk.wait_until(lambda: len(state.finished_days(today=tomorrow)) == 2)
     store.dispose()
 
     desk.today += timedelta(days=1)

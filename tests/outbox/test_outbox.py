@@ -135,7 +135,7 @@ def test_a_day_record_takes_the_place_of_its_counters(outbox, state):
     outbox.put_day(sealed(1), AFTERNOON, MONDAY, ASSIGNMENT)
 
     assert outbox.extent().head.seq == 1
-    assert state.finished_days(before=WEDNESDAY) == [DayCount(TUESDAY, ASSIGNMENT, 0, 0, 1)]
+    assert state.finished_days(today=WEDNESDAY) == [DayCount(TUESDAY, ASSIGNMENT, 0, 0, 1)]
 
 
 def test_a_day_is_never_recorded_twice(outbox, state):
@@ -154,7 +154,7 @@ def test_a_day_record_that_can_not_be_put_leaves_its_counters(outbox, state):
         outbox.put_day(b"", AFTERNOON, MONDAY, ASSIGNMENT)
 
     assert outbox.extent().head.seq == 0
-    assert state.finished_days(before=TUESDAY) == [DayCount(MONDAY, ASSIGNMENT, 0, 0, 1)]
+    assert state.finished_days(today=TUESDAY) == [DayCount(MONDAY, ASSIGNMENT, 0, 0, 1)]
 
 
 # The next run

@@ -115,7 +115,7 @@ def test_what_was_settled_and_counted_is_known_still(path, key, filled, renewed)
     with reading(engine) as connection:
         states = connection.exec_driver_sql("SELECT state FROM record ORDER BY seq LIMIT 3")
         assert list(states.scalars()) == ["delivered", "quarantined", "waiting"]
-    assert State(engine).finished_days(before=date.max) == [DayCount(TODAY, 1, 0, 0, 1)]
+    assert State(engine).finished_days(today=date.max) == [DayCount(TODAY, 1, 0, 0, 1)]
 
 
 def test_an_agent_that_has_the_old_one_open_goes_on_with_the_new(path, key, filled, renewed):

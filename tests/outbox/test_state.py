@@ -16,6 +16,7 @@ from sync_service.contract.questionnaire import Questionnaire
 from sync_service.contract.sealing import OpeningKey
 from sync_service.contract.signing import SigningKey
 from sync_service.contract.stamp import Stamp
+from sync_service.outbox.clock import Clock, Times, Told
 from sync_service.outbox.database import open_store
 from sync_service.outbox.state import (
     DayCount,
@@ -350,14 +351,20 @@ def test_the_revision_rises_only_when_publications_change(stamped, outbox):
 # Days
 
 
-def test_a_day_counts_minutes_and_sessions(state):
-    state.count_minutes(MONDAY, ASSIGNMENT, 1, 0)
-    state.count_minutes(MONDAY, ASSIGNMENT, 10, 5)
-    state.count_session(MONDAY, ASSIGNMENT)
-    state.count_session(MONDAY, ASSIGNMENT)
-    state.count_minutes(TUESDAY, ASSIGNMENT, 0, 1)
+def count_minutes(state, day, assignment, available, out_of_service, *, watched=False, sure=True):
+    came = 0 if watched else None
+    counted = DayCount(day, assignment, available, out_of_service, 0, came, sure)
+    state.count_minutes(counted, Clock().seen())
 
-    assert state.finished_days(before=WEDNESDAY) == [
+
+def test_a_day_counts_minutes_and_sessions(state):
+    count_minutes(state, MONDAY, ASSIGNMENT, 1, 0)
+    count_minutes(state, MONDAY, ASSIGNMENT, 10, 5)
+    state.count_session(MONDAY, ASSIGNMENT)
+    state.count_session(MONDAY, ASSIGNMENT)
+    count_minutes(state, TUESDAY, ASSIGNMENT, 0, 1)
+
+    assert state.finished_days(today=WEDNESDAY) == [
         DayCount(MONDAY, ASSIGNMENT, 11, 5, 2),
         DayCount(TUESDAY, ASSIGNMENT, 0, 1, 0),
     ]
@@ -366,39 +373,73 @@ def test_a_day_counts_minutes_and_sessions(state):
 def test_a_kiosk_that_is_moved_in_the_middle_of_a_day_has_two_counts_of_it(state):
     state.count_session(MONDAY, ASSIGNMENT)
     state.count_session(MONDAY, NEXT_ASSIGNMENT)
-    state.count_minutes(MONDAY, NEXT_ASSIGNMENT, 5, 0)
+    count_minutes(state, MONDAY, NEXT_ASSIGNMENT, 5, 0)
 
-    assert state.finished_days(before=TUESDAY) == [
+    assert state.finished_days(today=TUESDAY) == [
         DayCount(MONDAY, ASSIGNMENT, 0, 0, 1),
         DayCount(MONDAY, NEXT_ASSIGNMENT, 5, 0, 1),
     ]
 
 
 def test_a_day_counts_who_came_near_where_that_is_noticed(state):
-    state.count_minutes(MONDAY, ASSIGNMENT, 1, 0)
-    state.count_minutes(TUESDAY, ASSIGNMENT, 1, 0, watched=True)
+    count_minutes(state, MONDAY, ASSIGNMENT, 1, 0)
+    count_minutes(state, TUESDAY, ASSIGNMENT, 1, 0, watched=True)
     for day in (TUESDAY, WEDNESDAY, WEDNESDAY):
         state.count_approach(day, ASSIGNMENT)
-    state.count_minutes(WEDNESDAY, ASSIGNMENT, 1, 0, watched=True)
-    state.count_minutes(WEDNESDAY, ASSIGNMENT, 1, 0)
-    state.count_minutes(THURSDAY, ASSIGNMENT, 1, 0, watched=True)
+    count_minutes(state, WEDNESDAY, ASSIGNMENT, 1, 0, watched=True)
+    count_minutes(state, WEDNESDAY, ASSIGNMENT, 1, 0)
+    count_minutes(state, THURSDAY, ASSIGNMENT, 1, 0, watched=True)
 
-    came = [day.approaches for day in state.finished_days(before=FRIDAY)]
+    came = [day.approaches for day in state.finished_days(today=FRIDAY)]
     assert came == [None, 1, 2, 0]
 
 
 def test_a_day_that_goes_on_is_not_finished(state):
     state.count_session(MONDAY, ASSIGNMENT)
 
-    assert state.finished_days(before=MONDAY) == []
+    assert state.finished_days(today=MONDAY) == []
 
 
 def test_a_day_that_never_ends_still_fits_its_record(state):
     """As on a kiosk whose clock begins in 1970 after every power cut."""
     for _ in range(3):
-        state.count_minutes(MONDAY, ASSIGNMENT, 40_000, 30_000)
+        count_minutes(state, MONDAY, ASSIGNMENT, 40_000, 30_000)
 
-    assert state.finished_days(before=TUESDAY) == [DayCount(MONDAY, ASSIGNMENT, 65_535, 65_535, 0)]
+    assert state.finished_days(today=TUESDAY) == [DayCount(MONDAY, ASSIGNMENT, 65_535, 65_535, 0)]
+
+
+def test_what_is_counted_by_an_unsure_clock_is_kept_apart_whatever_day_it_says(state, outbox):
+    count_minutes(state, TUESDAY, ASSIGNMENT, 10, 0)
+    count_minutes(state, TUESDAY, ASSIGNMENT, 1, 0, sure=False)
+    state.count_session(TUESDAY, ASSIGNMENT, sure=False)
+
+    assert state.finished_days(today=MONDAY) == [
+        DayCount(TUESDAY, ASSIGNMENT, 1, 0, 1, sure=False),
+        DayCount(TUESDAY, ASSIGNMENT, 10, 0, 0),
+    ]
+    outbox.put_day(bytes(121), 0, TUESDAY, ASSIGNMENT, sure=False)
+    assert state.finished_days(today=MONDAY) == [DayCount(TUESDAY, ASSIGNMENT, 10, 0, 0)]
+
+
+# The time
+
+
+def test_a_store_knows_that_it_is_later_than_its_newest_publication(state, stamped):
+    held = stamped.publications()
+    newest = max(each.published_at for each in (held.keys, held.assignment, held.questionnaire))
+    assert stamped.times() == Times(published_at=newest)
+
+    stamped.take(replace(replies(1), published_at=newest + 7).sign(PUBLISHING))
+    assert stamped.times() == Times(published_at=newest + 7)
+
+
+def test_the_centre_s_last_word_on_the_time_and_the_clock_s_own_are_kept(state):
+    later, earlier = (Told(at, b"boot", 1.5, 2.0) for at in (2000, 1000))
+    for told in (later, earlier):
+        state.note_signed_time(told)
+        state.count_minutes(DayCount(MONDAY, ASSIGNMENT, 1, 0, 0), told)
+
+    assert state.times() == Times(signed=earlier, seen=earlier)
 
 
 def test_what_is_wrong_with_what_is_bolted_on_stands_until_it_is_otherwise(state):
