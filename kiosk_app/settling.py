@@ -9,7 +9,6 @@ overwritten on a memory card: that is why the enrolment code enrols one kiosk on
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from sync_service.contract.stamp import (
     MAX_PACKED_LENGTH,
@@ -19,8 +18,8 @@ from sync_service.contract.stamp import (
     Stamp,
     StampError,
 )
-
-_MODE: Final = 0o640  # screen and agent read it by their group
+from sync_service.outbox.database import sync_folder
+from sync_service.outbox.whole_file import write_whole
 
 
 def settle_in(boot: Path, settled: Path, judge: Callable[[Stamp], None]) -> Stamp:
@@ -37,8 +36,8 @@ def settle_in(boot: Path, settled: Path, judge: Callable[[Stamp], None]) -> Stam
         brought, kept = _read(boot / PACKED_FILE), _read(settled)
         if brought is not None and (kept is None or not _is_left_of(brought, kept)):
             judge(Stamp.unpack(brought))
-            _keep(settled, brought)
-            kept = brought
+            write_whole(settled, brought)
+            kept = _read(settled)
         if kept is None:
             raise StampError(
                 f"{boot}: there is no stamp ({PACKED_FILE}): copy the one that the central team"
@@ -46,7 +45,7 @@ def settle_in(boot: Path, settled: Path, judge: Callable[[Stamp], None]) -> Stam
             )
         stamp = Stamp.unpack(kept)
         if brought is not None:
-            _write(boot / SETTLED_FILE, Settled.of(stamp).to_file())
+            _note(boot / SETTLED_FILE, Settled.of(stamp))
             _erase(boot / PACKED_FILE)
     except OSError as error:
         raise StampError(f"{error.filename or boot}: {error.strerror}") from None
@@ -68,23 +67,13 @@ def _is_left_of(brought: bytes, kept: bytes) -> bool:
     )
 
 
-def _keep(settled: Path, content: bytes) -> None:
-    """Put a stamp in the place of another, so that there is always one of them."""
-    aside = settled.with_name(f".{settled.name}.new")
-    _write(aside, content)
-    if _read(aside) != content:
-        raise StampError(f"{aside}: is not there as it was written: use another card")
-    aside.replace(settled)
-    _sync(settled.parent)
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+def _note(left: Path, settled: Settled) -> None:
+    """Say whose card it is. Where the power goes meanwhile, the stamp is there still."""
+    with left.open("wb") as file:
+        file.write(settled.to_file())
         file.flush()
         os.fsync(file.fileno())
-    _sync(path.parent)
+    sync_folder(left.parent)
 
 
 def _erase(path: Path) -> None:
@@ -93,13 +82,4 @@ def _erase(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.unlink()
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """See that the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
