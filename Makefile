@@ -45,7 +45,7 @@ screens: $(ready) ## Draw each screen into build/screens
 	.venv/bin/python packaging/demo/screens.py
 
 .PHONY: bench
-bench: $(ready) ## Measure against a baseline of the same run: NAME=store, wire, intake, export or kiosk
+bench: $(ready) ## Measure against a baseline of the same run: NAME=store, wire, intake, export, kiosk or stamp
 	PYTHONPATH=tests:packaging/demo .venv/bin/python \
 		tests/benchmarks/$(or $(NAME),$(error Say what to measure: see make help)).py $(ARGS)
 

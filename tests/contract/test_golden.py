@@ -1,8 +1,8 @@
 """Golden files: what version 1 of the contract wrote must be read for ever.
 
 Each was written once, and is never written again: `golden/version-1.json` by this version's first
-code, one with a month in its name when publications got members that may be left out, or records
-another way to be sealed. Encodings
+code, one with a month in its name when publications got members that may be left out, records
+another way to be sealed, or stamps a form in one file. Encodings
 that are deterministic must still give the very same bytes; sealed records, which never seal the
 same way twice, must still open.
 """
@@ -31,11 +31,12 @@ from sync_service.contract.record import (
 )
 from sync_service.contract.sealing import OpeningKey, SealingAlgorithm
 from sync_service.contract.signing import Context, Envelope, SigningKey
-from sync_service.contract.stamp import Stamp
+from sync_service.contract.stamp import Settled, Stamp
 from sync_service.contract.wire import Batch, Receipt, Recorded
 
 FOLDER = Path(__file__).parent / "golden"
 GOLDEN = json.loads((FOLDER / "version-1.json").read_text())
+PACKED = json.loads((FOLDER / "version-1-2026-11-packed-stamp.json").read_text())
 QUANTUM_SAFE = json.loads((FOLDER / "version-1-2026-11-mlkem768.json").read_text())
 PUBLICATIONS = {
     name: signed
@@ -171,3 +172,16 @@ def test_the_golden_stamp_is_read(assignment):
     assert stamp.stamp_id == assignment.stamp_id
     assert stamp.enrolment_code == "ABCD-EFGH-JKMN"
     assert stamp.to_files() == files
+
+
+def test_the_golden_packed_stamp_is_read_and_written_as_it_was(assignment):
+    packed = bytes.fromhex(PACKED["packed_stamp"])
+    stamp = Stamp.unpack(packed)
+    assert stamp.pack() == packed
+    assert (stamp.stamp_id, stamp.name) == (assignment.stamp_id, "Wrth y drws")
+    assert (stamp.panel, stamp.rotation) == ("10.1-800x1280", 270)
+    assert stamp.staff_pin.matches(PACKED["staff_pin"])
+    assert stamp.network.link.password == "quiet words"
+    assert stamp.network.proxy == "http://proxy.example.org:3128"
+    left = Settled.from_file(PACKED["settled"].encode())
+    assert left == Settled.of(stamp)
