@@ -60,7 +60,7 @@ soak: $(ready) ## Use the kiosk's screen for 20,000 sessions: does it grow or sl
 
 .PHONY: pages
 pages: $(ready) ## Take a picture of each page, at three widths, into build/pages
-	PYTHONPATH=tests .venv/bin/python tests/collector/pages/pictures.py build/pages
+	PYTHONPATH=tests:packaging/demo .venv/bin/python tests/collector/pages/pictures.py build/pages
 
 .PHONY: clean-room
 clean-room: ## Prove demo and test in an empty Debian: SUITE=bookworm or trixie; RUN="check" for one

@@ -1,8 +1,16 @@
 """A kiosk that gets a new stamp, from the stamp to the export: its store, agent and collector."""
 
+import pytest
+from cards import card_image
+
+from kiosk_app.__main__ import main as kiosk
+from sync_service.collector.__main__ import main as collector
+from sync_service.collector.card_image import CardImage
 from sync_service.collector.enrolment import approve
 from sync_service.collector.fleet import list_kiosks
+from sync_service.contract.stamp import PACKED_FILE, SETTLED_FILE
 from sync_service.contract.wire import Standing
+from sync_service.settings import read_stamp
 
 
 def listed(rig):
@@ -92,3 +100,38 @@ def test_a_stamp_replaced_before_its_first_contact_is_made_good_by_a_move_there_
     rig.run(rig.stamping.move("central", "door", "surgery", 0))
 
     assert exported() == {"central": 1}
+
+
+@pytest.mark.sqlite_alone
+def test_a_stamped_image_makes_a_kiosk_that_settles_in_and_delivers_and_is_not_stamped_over(
+    rig, machine, exported, *, monkeypatch, tmp_path, capsys
+):
+    image = card_image(tmp_path / "regard.img")
+    stamp = ("stamp", "--image", image, "--folder", rig.centre.folder)
+    assert collector([*map(str, (*stamp, "central", "desk", tmp_path / "parcel"))]) == 0
+    boot = tmp_path / "boot"
+    boot.mkdir()
+    (boot / PACKED_FILE).write_bytes(CardImage.open(image).read(PACKED_FILE))
+    settings = tmp_path / "kiosk.toml"
+    settled = machine.folder / PACKED_FILE
+    settings.write_text(f'data = "{machine.folder}"\nstamp = "{settled}"\n')
+    monkeypatch.setattr("sys.argv", ["regard-kiosk", str(settings), "--settle-in", str(boot)])
+
+    assert kiosk() == 0
+
+    machine.start(read_stamp(settled))
+    machine.record(2)
+    assert machine.contact()
+    assert listed(rig) == [("central", "desk", "enrolled")]
+    assert exported() == {"central": 2}
+    used = card_image(
+        tmp_path / "used.img",
+        [
+            ("regard-image.toml", CardImage.open(image).read("regard-image.toml")),
+            (SETTLED_FILE, (boot / SETTLED_FILE).read_bytes()),
+        ],
+    )
+    again = ("stamp", "--image", used, "--folder", rig.centre.folder, "surgery", "door")
+    assert collector([*map(str, (*again, tmp_path / "second"))]) == 2
+    assert "a kiosk used, desk at Central Library: records" in capsys.readouterr().err
+    assert not (tmp_path / "second").exists()

@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from office import OPEN, chromium, open_details, serving, write_a_year
+from office import OPEN, TODAY, chromium, open_details, serving, write_a_year
+from stamps import stamped
+
+from sync_service.collector.sheet import write_sheet
 
 WIDTHS = (320, 800, 1280)
 
@@ -22,6 +25,10 @@ def main(folder: Path) -> None:
                     _take(browser, folder, name, address + path)
             with serving(url, account=("Morwenna", "three quiet words")) as address:
                 _take(browser, folder, "sign in", f"{address}/sign-in")
+            sheet = Path(held, "sheet.html")
+            one = stamped("By the door", call="Ana at the central team, 01234 567890")
+            sheet.write_text(write_sheet(one, TODAY), encoding="utf-8")
+            _take(browser, folder, "sheet", sheet.as_uri())
 
 
 def _take(browser, folder: Path, name: str, place: str) -> None:
