@@ -13,8 +13,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(ready) ## Run the whole chain, from tap to export; ONCE=1 ends by itself and judges
-	.venv/bin/python packaging/demo/demo.py $(if $(ONCE),--once)
+demo: $(ready) ## Run the whole chain, from tap to export; ONCE=1 judges, HARDWARE=fake adds a board
+	.venv/bin/python packaging/demo/demo.py $(if $(ONCE),--once) \
+		$(if $(HARDWARE),--hardware $(HARDWARE))
 
 .PHONY: test
 test: $(ready) ## Run every test

@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final, Self
 
+import board
 from kiosk_window import KioskWindow
 
 SITE: Final = "central-library"
@@ -218,9 +219,14 @@ class Chain:
     # At the site
 
     def start_kiosk(
-        self, *, fullscreen: bool = False, idle_timeout_s: int = 30, restarts: bool = False
+        self,
+        *,
+        fullscreen: bool = False,
+        idle_timeout_s: int = 30,
+        restarts: bool = False,
+        hardware: bool = False,
     ) -> KioskWindow:
-        """Start the kiosk on the display that the environment names."""
+        """Start the kiosk on the display that the environment names, with fake hardware or none."""
         if not self.store_key.exists():
             self.store_key.write_text(secrets.token_hex(32))
             self.store_key.chmod(0o600)
@@ -230,6 +236,7 @@ class Chain:
             idle_timeout_s=idle_timeout_s,
             thanks_s=3,
             trace_view=True,
+            **(board.SETTINGS if hardware else {}),
         )
         self.window = KioskWindow(settings, self._hear_kiosk, restarts=restarts)
         return self.window
@@ -279,7 +286,7 @@ class Chain:
         self._parts[name] = part
         return part
 
-    def _settings(self, name: str, **members: str | float) -> Path:
+    def _settings(self, name: str, **members: str | float | list[int]) -> Path:
         paths = {"data": self.data, "stamp": self.stamp, "store_key": self.store_key}
         settings = {key: str(path) for key, path in paths.items()} | members
         lines = (f"{key} = {json.dumps(value)}\n" for key, value in settings.items())

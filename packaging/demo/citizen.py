@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from board import Board
 from kiosk_window import KioskWindow, Seen
 
 from sync_service.contract.questionnaire import Questionnaire
@@ -29,14 +30,18 @@ class Told:
 class Citizen:
     """Goes through a kiosk as often as asked; ``thanked`` is all that got its thank-you.
 
-    ``stands`` is where the kiosk stands, which decides what buttons there are.
+    ``stands`` is where the kiosk stands, which decides what buttons there are. Where there is a
+    ``board`` beside the screen, every other answer is given by its buttons.
     """
 
     window: KioskWindow
     questionnaire: Questionnaire
     stands: str
     random: Random
+    board: Board | None = None
     thanked: list[Told] = field(default_factory=list)
+    pressed: int = 0
+    turn_to_press: bool = True
 
     def respond(self, language: str, moves: Sequence[str] = ()) -> Told:
         """Answer until thanks come. ``moves`` are the first ones to make; then all is answered."""
@@ -68,12 +73,22 @@ class Citizen:
         return told
 
     def _answer(self, item: int, seen: Seen, language: str) -> str:
-        """Tap one of the answers; gives its option's name."""
+        """Give one of the answers; gives its option's name."""
         options = self.questionnaire.item(item).offered_options(self.stands)
         places = {f"answer-{place}-{language}": option for place, option in enumerate(options, 1)}
-        button = self.random.choice(sorted(places))
-        self.window.tap(button)
-        return places[button].name
+        answer = self.random.choice(sorted(places))
+        number = [*places].index(answer) + 1
+        # Where two languages stand there, a button would answer in the first of them.
+        alone = seen.languages == (language,)
+        if self.board is not None and alone and number <= self.board.size and self.turn_to_press:
+            self.window.settle()
+            self.board.press(number)
+            self.pressed += 1
+            self.turn_to_press = False
+        else:
+            self.window.tap(answer)
+            self.turn_to_press = True
+        return places[answer].name
 
 
 def read_export(folder: Path) -> dict[str, Told]:

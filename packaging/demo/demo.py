@@ -4,6 +4,9 @@ With a display, the kiosk's window opens and you are the citizen; Ctrl-C ends. W
 ``--once``, a scripted citizen taps the real window on a virtual display. Either way the collector
 is stopped in the middle and started again. With ``--once`` the demo ends by itself, and succeeds
 only if every response that got its thank-you is in the export exactly once.
+
+With ``--hardware fake`` there is a second window: buttons with lamps, a sensor and a case that are
+not there, but that the kiosk takes for real.
 """
 
 import argparse
@@ -19,6 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from board import HEIGHT, Board
 from chain import Chain, ChainError
 from citizen import ANSWER, BACK, SKIP, Citizen, Told, read_export
 from journey import Journey
@@ -55,6 +59,8 @@ class Narrator:
         if part == "kiosk" and "screen=thanks" in line:
             self.thanks += 1
             self.say("kiosk", f"thank-you number {self.thanks} is on the screen")
+        elif part == "kiosk" and line.startswith(("warning part", "info part")):
+            self.say("kiosk", line)
         elif part == "kiosk" and line.startswith("error failed"):
             self.say("kiosk", f"{line}; it is started again")
         elif part == "agent" and line.startswith(("warning", "error")):
@@ -67,16 +73,23 @@ def main() -> int:
     """Run the demo."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--once", action="store_true", help="end by itself, and judge")
-    once = arguments.parse_args().once
+    arguments.add_argument("--hardware", choices=["fake"], help="with a board beside the screen")
+    told = arguments.parse_args()
+    once, hardware = told.once, told.hardware is not None
     scripted = once or not os.environ.get("DISPLAY")
     shutil.rmtree(FOLDER, ignore_errors=True)
     narrator = Narrator()
     try:
         with ExitStack() as closing:
             if scripted:
-                closing.enter_context(Display(visible=False, size=SIZE))
+                size = (SIZE[0], SIZE[1] + (HEIGHT if hardware else 0))
+                closing.enter_context(Display(visible=False, size=size))
             chain = closing.enter_context(Chain(FOLDER, heard=narrator.heard))
-            return run(chain, narrator, scripted=scripted)
+            board = None
+            if hardware:
+                under = (0, SIZE[1]) if scripted else None
+                board = closing.enter_context(Board(chain.data / "fake", under))
+            return run(chain, narrator, board, scripted=scripted)
     except KeyboardInterrupt:
         narrator.say("demo", "ended by Ctrl-C; everything it started has ended")
         return 130
@@ -85,7 +98,7 @@ def main() -> int:
         return 1
 
 
-def run(chain: Chain, narrator: Narrator, *, scripted: bool) -> int:
+def run(chain: Chain, narrator: Narrator, board: Board | None, *, scripted: bool) -> int:
     """From founding a centre to reading its export."""
     say = narrator.say
     chain.found()
@@ -95,8 +108,10 @@ def run(chain: Chain, narrator: Narrator, *, scripted: bool) -> int:
     say("centre", f"a site entered and its kiosk stamped: {chain.stamp}")
     chain.start_collector()
     say("collector", f"serves on port {chain.port}, its opener beside it")
-    window = chain.start_kiosk(restarts=True)
+    window = chain.start_kiosk(restarts=True, hardware=board is not None)
     window.wait_for("attract")
+    if board is not None and scripted:
+        window.pointer("windowmove", window.window, "0", "0")
     say("kiosk", "asks in English and Welsh")
     chain.start_agent()
     journey = Journey(
@@ -105,7 +120,7 @@ def run(chain: Chain, narrator: Narrator, *, scripted: bool) -> int:
     journey.start()
     try:
         if scripted:
-            told = follow_script(chain, window, narrator)
+            told = follow_script(chain, window, narrator, board)
         else:
             told = None
             let_people_tap(chain, window, narrator)
@@ -116,9 +131,11 @@ def run(chain: Chain, narrator: Narrator, *, scripted: bool) -> int:
     return 0 if told is None or judge(told, folder) else 1
 
 
-def follow_script(chain: Chain, window: KioskWindow, narrator: Narrator) -> list[Told]:
+def follow_script(
+    chain: Chain, window: KioskWindow, narrator: Narrator, board: Board | None
+) -> list[Told]:
     """Respond seven times, three of them while the collector is away."""
-    citizen = Citizen(window, read_questionnaire(QUESTIONNAIRE), "exit", Random())
+    citizen = Citizen(window, read_questionnaire(QUESTIONNAIRE), "exit", Random(), board)
 
     def respond(language: str, moves: Sequence[str] = ()) -> None:
         told = citizen.respond(language, moves)
@@ -135,6 +152,8 @@ def follow_script(chain: Chain, window: KioskWindow, narrator: Narrator) -> list
     respond("en")
     bring_back(chain, narrator)
     respond("cy")
+    if board is not None:
+        narrator.say("citizen", f"{citizen.pressed} answers were given by buttons")
     return citizen.thanked
 
 

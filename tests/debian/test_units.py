@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,11 @@ def test_a_stores_key_is_made_whole_for_its_owner_alone(tmp_path):
     assert len(StoreKey.read(path).secret) == path.stat().st_size == 32
     assert path.stat().st_mode & 0o777 == 0o400
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_the_chips_watchdog_stands_behind_systemds_and_waits_no_longer_than_a_pis_can():
+    manager = ConfigParser()
+    manager.read(KIOSK / "usr/lib/systemd/system.conf.d/regard.conf")
+
+    assert 0 < manager.getint("Manager", "RuntimeWatchdogSec") <= 15
+    assert int(settings_in("regard-kiosk.service")["WatchdogSec"][0]) > 0
