@@ -10,7 +10,7 @@ fuzzers := build/fuzzers/ready
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(ready) ## Run the whole chain, from tap to export; ONCE=1 judges, HARDWARE=fake adds a board
@@ -68,6 +68,14 @@ clean-room: ## Prove demo and test in an empty Debian: SUITE=bookworm or trixie;
 	$(development)/clean-room $(or $(SUITE),$(error Say which Debian: SUITE=bookworm or SUITE=trixie)) \
 		$(if $(RUN),"$(RUN)")
 
+.PHONY: packages
+packages: $(ready) ## Build the Debian packages for arm64 and amd64 into dist
+	packaging/debian/build
+
+.PHONY: packages-test
+packages-test: packages ## Try the packages in an empty Debian 13: install, use, remove, purge (as root)
+	packaging/debian/try
+
 .PHONY: lock
 lock: ## Pin what pyproject.toml newly asks for; UPGRADE=1 moves every pin to the newest
 	$(PYTHON) -m venv build/lock
@@ -78,6 +86,12 @@ lock: ## Pin what pyproject.toml newly asks for; UPGRADE=1 moves every pin to th
 	build/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" --output-file $(development)/fuzz.lock \
 		$(if $(UPGRADE),--upgrade) --constraint $(lock) $(development)/fuzz.in
+	for package in "kiosk --extra agent" collector; do \
+		build/lock/bin/uv pip compile --quiet --python-version 3.13 --python-platform linux \
+			--generate-hashes --no-annotate --constraint $(lock) --extra $$package \
+			--custom-compile-command "make lock" \
+			--output-file packaging/debian/regard-$${package%% *}.lock pyproject.toml; \
+	done
 
 .PHONY: clean
 clean: ## Remove what builds, checks and tests left; .venv stays
