@@ -215,6 +215,11 @@ def closed(parts: bytes) -> bytes:
     return parts + bytes([Part.CLOSING]) + len(signed).to_bytes(4, "big") + signed
 
 
+def packed(files: bytes) -> bytes:
+    rest = codec.encode({"digest": sha256(files).digest(), "format": 1})
+    return b"\xa3" + codec.encode("files") + files + rest[1:]
+
+
 def plain(padded: bytes) -> bytes:
     return padded.rstrip(b"\x00")[:-1]
 
@@ -324,7 +329,7 @@ DECODERS = {
     "public key": Decoder(
         parse_key, MalformedError, [b"\x01" + bytes(32)], encode=key_document, cbor=False
     ),
-    "packed stamp": Decoder(Stamp.unpack, StampError, [WHOLE.pack()]),
+    "packed stamp": Decoder(Stamp.unpack, StampError, [codec.encode(STAMPED)], packed),
     "settled": Decoder(Settled.from_file, StampError, [Settled.of(WHOLE).to_file()], cbor=False),
     **{name: Decoder(stamp_file(name), StampError, [STAMPED[name]], cbor=False) for name in FILES},
     "cursor": Decoder(
