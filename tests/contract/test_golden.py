@@ -38,6 +38,7 @@ FOLDER = Path(__file__).parent / "golden"
 GOLDEN = json.loads((FOLDER / "version-1.json").read_text())
 PACKED = json.loads((FOLDER / "version-1-2026-11-packed-stamp.json").read_text())
 QUANTUM_SAFE = json.loads((FOLDER / "version-1-2026-11-mlkem768.json").read_text())
+COUNTED = json.loads((FOLDER / "version-1-2026-11-approaches.json").read_text())
 PUBLICATIONS = {
     name: signed
     for path in FOLDER.glob("*.json")
@@ -101,6 +102,13 @@ def test_a_golden_record_is_read_and_written_as_it_was(name):
     padded = bytes.fromhex(GOLDEN["records"][name]["padded"])
     assert decode_record(padded) == RECORDS[name]
     assert encode_record(RECORDS[name]) == padded
+
+
+def test_the_golden_day_that_counts_approaches_is_read_and_written_as_it_was():
+    padded = bytes.fromhex(COUNTED["day with approaches"])
+    day = replace(RECORDS["day"], approaches=61)
+    assert decode_record(padded) == day
+    assert encode_record(day) == padded
 
 
 @pytest.mark.parametrize("name", RECORDS)
