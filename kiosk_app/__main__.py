@@ -96,7 +96,7 @@ def main() -> int:
     arguments = _arguments()
     forbid_core_dumps()
     if arguments.settle_in is not None:
-        return _settle_in(arguments.settings, arguments.settle_in, arguments.connections)
+        return settle(arguments.settings, arguments.settle_in, arguments.connections)
     log_to_stdout()
     for ours in ("kiosk_app", "hardware"):
         logging.getLogger(ours).setLevel(logging.INFO)
@@ -149,8 +149,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _settle_in(settings_path: Path, boot: Path, connections: Path | None) -> int:
-    """Take the stamp from the boot drive, and let NetworkManager know of the site's network."""
+def settle(settings_path: Path, boot: Path, connections: Path | None = None) -> int:
+    """Take the stamp from the boot drive, and let NetworkManager know of the site's network.
+
+    Gives the command's exit status.
+    """
     status = 0
     try:
         settings = read_settings(settings_path, KioskSettings)

@@ -3,7 +3,7 @@
 import pytest
 from cards import card_image
 
-from kiosk_app.__main__ import main as kiosk
+from kiosk_app.__main__ import settle
 from sync_service.collector.__main__ import main as collector
 from sync_service.collector.card_image import CardImage
 from sync_service.collector.enrolment import approve
@@ -104,7 +104,7 @@ def test_a_stamp_replaced_before_its_first_contact_is_made_good_by_a_move_there_
 
 @pytest.mark.sqlite_alone
 def test_a_stamped_image_makes_a_kiosk_that_settles_in_and_delivers_and_is_not_stamped_over(
-    rig, machine, exported, *, monkeypatch, tmp_path, capsys
+    rig, machine, exported, tmp_path, capsys
 ):
     image = card_image(tmp_path / "regard.img")
     stamp = ("stamp", "--image", image, "--folder", rig.centre.folder)
@@ -115,9 +115,8 @@ def test_a_stamped_image_makes_a_kiosk_that_settles_in_and_delivers_and_is_not_s
     settings = tmp_path / "kiosk.toml"
     settled = machine.folder / PACKED_FILE
     settings.write_text(f'data = "{machine.folder}"\nstamp = "{settled}"\n')
-    monkeypatch.setattr("sys.argv", ["regard-kiosk", str(settings), "--settle-in", str(boot)])
 
-    assert kiosk() == 0
+    assert settle(settings, boot) == 0
 
     machine.start(read_stamp(settled))
     machine.record(2)

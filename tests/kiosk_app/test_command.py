@@ -272,6 +272,22 @@ def test_help_tells_a_newcomer_what_is_needed():
     assert 'stamp = "/var/lib/regard/regard.stamp"' in shown.stdout
 
 
+def test_the_command_settles_in_and_does_not_start(site, tmp_path):
+    stamp = site.stamp()
+    boot = tmp_path / "boot"
+    boot.mkdir()
+    (boot / "regard.stamp").write_bytes(stamp.pack())
+    settings = site.settings(stamp=str(tmp_path / "regard.stamp"))
+    command = [sys.executable, "-m", "kiosk_app", settings, "--settle-in", boot]
+    done = subprocess.run(
+        [*command, "--connections", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "regard.stamp").read_bytes() == stamp.pack()
+    assert (tmp_path / "regard-ethernet.nmconnection").exists()
+    assert not (boot / "regard.stamp").exists()
+
+
 @pytest.mark.parametrize("driver", ["", "x11"])
 def test_without_a_screen_the_kiosk_does_not_start(site, monkeypatch, driver):
     site.stamp()

@@ -11,7 +11,7 @@ from disk import Disk
 from kiosk_site import KEY, questionnaire
 from lone_centre import LoneCentre
 
-from kiosk_app.__main__ import main
+from kiosk_app.__main__ import settle
 from kiosk_app.settling import settle_in
 from sync_service.contract.network import Network
 from sync_service.contract.stamp import Settled, Stamp, StampError
@@ -195,17 +195,15 @@ def test_whenever_the_power_is_cut_a_stamp_is_there_and_the_next_start_goes_on(
 
 
 @pytest.fixture
-def command(card, tmp_path, monkeypatch, capsys):
-    """Runs the command that settles a kiosk in; gives its status and what it said."""
+def command(card, tmp_path, capsys):
+    """Settles a kiosk in as the command does; gives its status and what it said."""
     (tmp_path / "key").write_bytes(KEY.secret)
     settings = {"data": card.data, "stamp": card.settled, "store_key": tmp_path / "key"}
     lines = (f'{key} = "{value}"\n' for key, value in settings.items())
     (tmp_path / "kiosk.toml").write_text("".join(lines))
 
-    def command(*more):
-        argv = [tmp_path / "kiosk.toml", "--settle-in", card.boot, *more]
-        monkeypatch.setattr("sys.argv", ["regard-kiosk", *map(str, argv)])
-        status = main()
+    def command(connections=None):
+        status = settle(tmp_path / "kiosk.toml", card.boot, connections)
         return status, capsys.readouterr().err
 
     return command
@@ -218,14 +216,14 @@ def test_the_command_settles_a_kiosk_in_and_tells_the_network(card, stamp, comma
         " central team made for this kiosk there\n",
     )
     card.bring(stamp)
-    assert command("--connections", tmp_path) == (0, "")
+    assert command(tmp_path) == (0, "")
     path = tmp_path / "regard-ethernet.nmconnection"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert command("--connections", tmp_path) == (0, "")
+    assert command(tmp_path) == (0, "")
     card.bring(replace(stamp, network=Network(None)))
-    assert command("--connections", tmp_path / "nowhere") == (0, "")
+    assert command(tmp_path / "nowhere") == (0, "")
     card.bring(stamp)
-    status, said = command("--connections", tmp_path / "nowhere")
+    status, said = command(tmp_path / "nowhere")
     assert (status, "nowhere: No such file" in said) == (1, True)
 
 
