@@ -74,7 +74,7 @@ class Answers:
             faces = any(offer.face is not None for offer in self.scale)
             under = tuple(replace(offer, indented=faces) for offer in self.apart)
             yield (column, Part(Spring()), self._grid(under, 1))
-        yield from self._over(column)
+        yield from self._over(column, _COLUMNS_APART[-1:])
 
     def in_two_columns(self) -> Iterator[tuple[Part, ...]]:
         """The scale in one column, and low in another what stands apart."""
@@ -91,13 +91,15 @@ class Answers:
         for columns in sorted(across, reverse=True):
             yield from self._over(self._grid(self.scale, columns))
 
-    def _over(self, scale: Part) -> Iterator[tuple[Part, ...]]:
+    def _over(
+        self, scale: Part, across: tuple[int, ...] = _COLUMNS_APART
+    ) -> Iterator[tuple[Part, ...]]:
         """The scale, and, not so close under it as its own rows are, a row of what stands apart."""
         apart = len(self.apart)
         if not apart:
             yield (scale,)
             return
-        for columns in sorted({max(apart, most) for most in _COLUMNS_APART}, reverse=True):
+        for columns in dict.fromkeys(max(apart, least) for least in across):
             yield (scale, Part(Spring()), self._grid(self.apart, columns))
 
     def _row(self, *groups: tuple[Offer, ...]) -> Part:

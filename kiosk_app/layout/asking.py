@@ -88,8 +88,7 @@ def asking_pages(setting: Setting, view: View) -> Iterator[Page]:
             onward = Deed(Act.ANSWER, (asked.item, asked.given, language))
             right.append(here.offer("next", words.next, onward, Look.STRONG))
         heads = _headers(here, view, progress) if room.header else iter([()])
-        answers = Answers.of(here, asked, question)
-        ways = tuple(arranged(answers))
+        ways = tuple(arranged(Answers.of(here, asked, question)))
         yield from _pages(here, question, ways, heads, (left, right), packed=room.packed)
 
 
@@ -114,8 +113,11 @@ def _pages(
                 continue
             spare = setting.box.height - over - between - under
             for way in _low_enough(setting, ways, spare):
-                body = (asks, *way) if packed else _aired(setting, asks, way)
-                yield setting.page(*head, *body, *ruled)
+                if packed:
+                    yield setting.page(*head, asks, *way, Part(Spring(), 0.5), *ruled)
+                    yield setting.page(*head, asks, *way, *ruled)
+                else:
+                    yield setting.page(*head, *_aired(setting, asks, way), *ruled)
 
 
 def _low_enough(
@@ -151,8 +153,7 @@ def attract_pages(setting: Setting, view: View) -> Iterator[Page]:
         left = _reading(here, view, language)
         right = [*here.other_languages(view), here.skip(asked, language, short=room.short)]
         heads = _greetings(here, view, language, room)
-        answers = Answers.of(here, asked, question)
-        ways = tuple(arranged(answers))
+        ways = tuple(arranged(Answers.of(here, asked, question)))
         yield from _pages(here, question, ways, heads, (left, right), packed=room.packed)
 
 
