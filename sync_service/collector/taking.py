@@ -20,7 +20,7 @@ from sync_service.collector.fleet import Fleet
 from sync_service.collector.intake import Intake
 from sync_service.contract.bundle import BundleWriter, Closing, Part, read_parts
 from sync_service.contract.error import CutShortError, MalformedError, SignatureError
-from sync_service.contract.signing import Context, Envelope, SigningKey
+from sync_service.contract.signing import Context, Envelope, SigningKey, fingerprint
 from sync_service.contract.wire import Enrolment, Receipt, Recorded, Standing, Status, StatusReply
 from sync_service.stick import SentBy, Stick, StickFile
 
@@ -79,6 +79,8 @@ class Taking:
             if not file.whole:
                 raise CutShortError("written to its end is a file without .part")
             bundle = _Bundle(file.path)
+            if fingerprint(bundle.status.kiosk_id) != file.fingerprint:
+                raise MalformedError("the file bears another kiosk's name")
             with stick.writing(bundle.status.kiosk_id, bundle.status.nonce, SentBy.CENTRE) as write:
                 await self._exchange(bundle, BundleWriter(write), taken, now)
         except CutShortError:

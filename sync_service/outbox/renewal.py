@@ -44,28 +44,29 @@ def open_or_renew(path: Path, key: StoreKey, identity_path: Path) -> Engine:
         OutboxError: the store can't be used, for another reason than that it is damaged.
     """
     try:
-        return _open_sound(path, key)
+        return open_sound(path, key, identity_path)
     except DamagedStoreError as error:
         found = error
-    except WrongKeyError:
-        # A damaged first page looks like a wrong key; the identity says whether it is one.
-        if not _fits(key, identity_path):
-            raise
-        found = DamagedStoreError(f"{newest_store(path)}: its first page is damaged")
     with naming_file_errors(path):
         renew(path, key)
     log.error("store damaged, another begun", extra={"detail": str(found)})
     return open_store(path, key)
 
 
-def renew(path: Path, key: StoreKey) -> None:
-    """Begin a store after the one in use, with what can be read of that."""
-    old = newest_store(path)
-    create_store(following_store(path), key, lambda fresh: _take_over(old, key, fresh))
+def open_sound(path: Path, key: StoreKey, identity_path: Path) -> Engine:
+    """Open the store in use after reading all of it.
 
-
-def _open_sound(path: Path, key: StoreKey) -> Engine:
-    engine = open_store(path, key)
+    Raises:
+        DamagedStoreError: some of it can't be read.
+        OutboxError: the store can't be used for another reason.
+    """
+    try:
+        engine = open_store(path, key)
+    except WrongKeyError:
+        # A damaged first page looks like a wrong key; the identity says whether it is one.
+        if not _fits(key, identity_path):
+            raise
+        raise DamagedStoreError(f"{newest_store(path)}: its first page is damaged") from None
     try:
         with reading(engine) as connection:
             found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
@@ -75,6 +76,12 @@ def _open_sound(path: Path, key: StoreKey) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def renew(path: Path, key: StoreKey) -> None:
+    """Begin a store after the one in use, with what can be read of that."""
+    old = newest_store(path)
+    create_store(following_store(path), key, lambda fresh: _take_over(old, key, fresh))
 
 
 def _fits(key: StoreKey, identity_path: Path) -> bool:

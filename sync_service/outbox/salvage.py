@@ -14,15 +14,16 @@ from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import Engine
 
 from sync_service.contract.error import ContractError
 from sync_service.contract.sealing import OpeningKey
 from sync_service.contract.signing import SigningKey
 from sync_service.contract.wire import MAX_BATCH_RECORDS
-from sync_service.outbox.database import OutboxError, StoreKey, newest_store
+from sync_service.outbox.database import DamagedStoreError, OutboxError, StoreKey, open_store
 from sync_service.outbox.identity import DamagedIdentityError, Identity
 from sync_service.outbox.outbox import MAX_RUN_LENGTH, Outbox, Run
-from sync_service.outbox.renewal import open_or_renew
+from sync_service.outbox.renewal import open_sound, renew
 from sync_service.outbox.spare_key import open_spare_key
 from sync_service.outbox.state import State
 
@@ -70,15 +71,12 @@ def salvaged(store: Path, opening_keys: list[OpeningKey]) -> Iterator[Salvage]:
     Raises:
         SalvageError: nothing can be read.
     """
-    try:
-        key = open_spare_key(store, opening_keys)
-        with TemporaryDirectory(prefix="regard-salvage-") as folder:
-            copy = Path(folder, _STORE)
-            shutil.copyfile(store, copy)
-            for name, there in ((f"{store.name}-wal", f"{_STORE}-wal"), (_IDENTITY, _IDENTITY)):
-                with suppress(FileNotFoundError):
-                    shutil.copyfile(store.with_name(name), copy.with_name(there))
-            engine = open_or_renew(copy, key, copy.with_name(_IDENTITY))
+    with TemporaryDirectory(prefix="regard-salvage-") as folder:
+        copy = Path(folder, _STORE)
+        try:
+            key = open_spare_key(store, opening_keys)
+            _copy(store, copy)
+            engine, damaged = _open(copy, key)
             try:
                 own = _identity(copy.with_name(_IDENTITY), key)
                 yield Salvage(
@@ -86,14 +84,32 @@ def salvaged(store: Path, opening_keys: list[OpeningKey]) -> Iterator[Salvage]:
                     signing_key=own or SigningKey(_derived(key)),
                     has_identity=own is not None,
                     stamp_id=State(engine).stamp_id,
-                    damaged=newest_store(copy) != copy,
+                    damaged=damaged,
                 )
             finally:
                 engine.dispose()
-    except (OutboxError, ContractError) as error:
-        raise SalvageError(str(error)) from None
+        except (OutboxError, ContractError) as error:
+            raise SalvageError(str(error).replace(str(copy), str(store))) from None
+
+
+def _copy(store: Path, copy: Path) -> None:
+    """Copy a store, its latest changes, and the kiosk's identity."""
+    try:
+        shutil.copyfile(store, copy)
+        for name, there in ((f"{store.name}-wal", f"{_STORE}-wal"), (_IDENTITY, _IDENTITY)):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(store.with_name(name), copy.with_name(there))
     except OSError as error:
-        raise SalvageError(f"{error.filename or store}: {error.strerror}") from None
+        raise SalvageError(f"{error.filename}: {error.strerror}") from None
+
+
+def _open(copy: Path, key: StoreKey) -> tuple[Engine, bool]:
+    """What can be read of a store, and whether that is not all of it."""
+    try:
+        return open_sound(copy, key, copy.with_name(_IDENTITY)), False
+    except DamagedStoreError:
+        renew(copy, key)
+    return open_store(copy, key), True
 
 
 def _identity(path: Path, key: StoreKey) -> SigningKey | None:

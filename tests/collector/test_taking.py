@@ -388,6 +388,15 @@ def test_a_bundle_put_together_by_another_kiosk_is_refused(
     assert [result.refused for result in taken(stick)] == [[ALTERED]]
 
 
+@pytest.mark.sqlite_alone
+def test_a_bundle_that_bears_another_kiosk_s_name_is_refused(rig, carried, another, stick, taken):
+    path = sole(stick, "bundle")
+    own, other = map(fingerprint, (carried.identity.kiosk_id, another(0).identity.kiosk_id))
+    path.rename(path.with_name(path.name.replace(own, other)))
+    assert [result.refused for result in taken(stick)] == [[ALTERED]]
+    assert everything(rig) == 0
+
+
 def test_an_older_bundle_is_refused_when_all_it_has_is_here(rig, carried, stick, taken, tmp_path):
     drawer = tmp_path / "drawer"
     shutil.copytree(stick, drawer)
