@@ -12,6 +12,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sync_service.contract.network import EnterpriseWifi, Ethernet, Network, PersonalWifi
 
+ETHERNET_FILE: Final = "regard-ethernet.nmconnection"
+WIFI_FILE: Final = "regard-wifi.nmconnection"
 AUTHORITY_FILE: Final = "regard-wifi.pem"
 
 _PLAIN: Final = frozenset(string.ascii_letters + string.digits + " -_.")
@@ -27,22 +29,22 @@ def keyfiles(network: Network | None, folder: PurePath) -> dict[str, str]:
         case None:
             return {}
         case Ethernet():
-            return {"regard-ethernet.nmconnection": _keyfile("ethernet", {})}
+            return {ETHERNET_FILE: _keyfile("ethernet", {})}
         case EnterpriseWifi():
             return {
-                "regard-wifi.nmconnection": _keyfile("wifi", _sections(link, folder)),
+                WIFI_FILE: _keyfile("wifi", _sections(link, folder)),
                 AUTHORITY_FILE: link.authority,
             }
         case PersonalWifi():
-            return {"regard-wifi.nmconnection": _keyfile("wifi", _sections(link, folder))}
+            return {WIFI_FILE: _keyfile("wifi", _sections(link, folder))}
 
 
 def write_keyfiles(network: Network | None, folder: Path) -> None:
-    """Write the files into a folder, for their owner alone."""
+    """Write the files into a folder, for their owner alone, in place of all from before."""
+    for name in (ETHERNET_FILE, WIFI_FILE, AUTHORITY_FILE):
+        (folder / name).unlink(missing_ok=True)
     for name, text in keyfiles(network, folder).items():
-        path = folder / name
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
 

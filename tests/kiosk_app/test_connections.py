@@ -109,9 +109,13 @@ def test_a_passphrase_is_escaped_as_keyfiles_are(passphrase, written):
     assert f"\npsk={written}\n" in text
 
 
-def test_the_files_are_for_their_owner_alone_and_written_over(tmp_path):
+def test_the_files_are_for_their_owner_alone_and_none_from_before_is_left(tmp_path):
     for passphrase in ("quiet words", "other words"):
         write_keyfiles(Network(PersonalWifi("a", passphrase)), tmp_path)
         [path] = tmp_path.iterdir()
         assert f"psk={passphrase}" in path.read_text()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    write_keyfiles(Network(Ethernet()), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["regard-ethernet.nmconnection"]
+    write_keyfiles(Network(None), tmp_path)
+    assert [*tmp_path.iterdir()] == []
