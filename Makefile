@@ -19,7 +19,7 @@ demo: $(ready) ## Run the whole chain, from tap to export; ONCE=1 judges, HARDWA
 
 .PHONY: test
 test: $(ready) ## Run every test
-	.venv/bin/pytest --durations=10
+	.venv/bin/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10
 
 .PHONY: test-faults
 test-faults: $(ready) ## Try each fault often enough to be believed; says what became of the responses

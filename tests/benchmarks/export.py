@@ -222,20 +222,21 @@ def main() -> None:
         made = runner.run(make_centre(place / "made"))
         runner.run(enrol(made, 1))
         centres: dict[str, Centre] = {}
-        for name, number in (("all", args.records), ("tenth", args.records // 10)):
+        for name, number in (("tenth", args.records // 10), ("all", args.records)):
             say(f"making {number} opened responses")
             database = cluster.create()
             centres[name] = runner.run(copy_centre(made, place / name, cluster.url(database)))
             runner.run(fill(centres[name], number))
-            cluster.execute("VACUUM ANALYZE", database)
-            if name == "all":
-                connection = runner.run(cluster.connect(database))
+            connection = runner.run(cluster.connect(database))
+            stack.callback(lambda opened=connection: runner.run(opened.close()))
+            runner.run(connection.execute("VACUUM ANALYZE"))
         keys = Keyring(made.keys).publishing_keys()
         query = runner.run(same_rows(centres["all"]))
         engine = open_engine(centres["all"].database_url)
         copied, exported = place / "copied.csv", place / "exported"
 
         def copy() -> None:
+            """Copy all of them, whose database was connected to last."""
             copying = connection.copy_from_query(query, output=copied, format="csv", header=True)
             runner.run(copying)
 
@@ -249,7 +250,6 @@ def main() -> None:
         assert rows.count(b"\r\n") == args.records + 1
         assert rows.replace(b"\r\n", b"\n") == copied.read_bytes()
         runner.run(engine.dispose())
-        runner.run(connection.close())
         peak = {name: peak_mb(centre, place / "again") for name, centre in centres.items()}
 
     tell(

@@ -479,7 +479,7 @@ def test_more_batches_than_there_are_turns_are_told_when_to_come_and_health_is_t
 
 
 def test_a_database_that_is_long_in_answering_is_told_as_not_ready_soon(rig, http):
-    hurried = replace(rig.collector, ready_deadline_s=0.05)
+    hurried = replace(rig.collector, ready_deadline_s=0.5)
 
     async def ask_while_all_connections_are_taken(client, _port):
         async with AsyncExitStack() as stack:
