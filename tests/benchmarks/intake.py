@@ -245,6 +245,9 @@ def main() -> None:
         "--opening-s", type=float, default=10, help="how long each opener runs: %(default)s"
     )
     args = parser.parse_args()
+    least = (ROUNDS + 1) * KIOSKS * MAX_BATCH_RECORDS
+    if args.records < least:
+        parser.error(f"--records: {least} at least, a batch a round for each kiosk")
 
     with ExitStack() as stack:
         place = stack.enter_context(folder())

@@ -16,7 +16,7 @@ TESTS = HERE.parent
     [
         ("store", ("--rounds", "5")),
         ("wire", ()),
-        ("intake", ("--records", "10000")),
+        ("intake", ("--records", "40000", "--opening-s", "1")),
         ("export", ("--records", "500", "--rounds", "1")),
         ("kiosk", ("--rounds", "1", "--taps", "2", "--idle", "1")),
     ],
