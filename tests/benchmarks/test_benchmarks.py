@@ -18,6 +18,7 @@ TESTS = HERE.parent
         ("wire", ()),
         ("intake", ("--records", "40000", "--opening-s", "1")),
         ("export", ("--records", "500", "--rounds", "1")),
+        ("stamp", ("--kiosks", "1")),
         ("kiosk", ("--rounds", "1", "--taps", "2", "--idle", "1")),
     ],
 )
