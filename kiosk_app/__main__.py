@@ -17,7 +17,7 @@ from hardware.watchdog import Watchdog, WatchdogError
 from kiosk_app.config import KioskSettings
 from kiosk_app.connections import write_keyfiles
 from kiosk_app.door import Door
-from kiosk_app.error import KioskError, ScreenError
+from kiosk_app.error import KioskError, NoPanelError, ScreenError
 from kiosk_app.failure import log_failure
 from kiosk_app.hand import Hand
 from kiosk_app.kiosk import Kiosk
@@ -70,7 +70,8 @@ the store can be delivered, so it must outlast the kiosk's restarts.
 
 The kiosk ends with 2 if the settings, the stamp or the store's key can't be used, and with 1 if
 it had to stop while a record could not be stored. If its screen fails, that is said on it, and the
-kiosk ends with 3: it must be started again at once. systemd does that by
+kiosk ends with 3, as it does where there is no screen yet, or another than its panel: it must be
+started again at once. systemd does that by
 
   Restart=on-failure
   RestartPreventExitStatus=2
@@ -117,6 +118,9 @@ def main() -> int:
     except UnsavedError as error:
         print(f"regard-kiosk: {error}", file=sys.stderr)
         return 1
+    except NoPanelError as error:
+        print(f"regard-kiosk: {error}", file=sys.stderr)
+        return _FAILED
     except ScreenError as error:
         log_failure(error)
         return _FAILED

@@ -8,6 +8,7 @@
     ├── NoRoomError        a panel has no room for a page: don't begin to ask there
     ├── UnknownPanelError  no panel has this name: name another, or give its measures
     ├── StartError         the kiosk can't start: mend what the message names
+    ├── NoPanelError       the panel is not there yet: try again until it is, and say so
     └── ScreenError        the screen has failed: start the kiosk anew
 """
 
@@ -34,6 +35,10 @@ class UnknownPanelError(KioskError):
 
 class StartError(KioskError):
     """The kiosk can't start; the message says what to mend."""
+
+
+class NoPanelError(KioskError):
+    """There is no screen, or another than the panel; it may come. Try again until it does."""
 
 
 class ScreenError(KioskError):

@@ -13,7 +13,7 @@ from kivy.cache import Cache
 from kivy.clock import Clock
 from kivy.core.window import Window
 
-from kiosk_app.error import ScreenError, StartError
+from kiosk_app.error import NoPanelError, ScreenError
 from kiosk_app.hand import Hand
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.layout.compositor import Compositor
@@ -63,7 +63,7 @@ class KioskApp:
     `wake`. ``surroundings`` are there where anything but the screen is.
 
     Raises:
-        StartError: there is no screen, or another than the panel that pages are set for.
+        NoPanelError: there is no screen, or another than the panel that pages are set for.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class KioskApp:
         self._offered: int | None = None
         self._wait = EventWait.of_this_process()
         if Window is None or not self._wait.on_a_screen:
-            raise StartError(
+            raise NoPanelError(
                 "there is no screen to show the kiosk on: set DISPLAY or WAYLAND_DISPLAY to one,"
                 " or on a console set SDL_VIDEODRIVER=kmsdrm"
             )
@@ -96,7 +96,7 @@ class KioskApp:
         if Window.rotation in (90, 270):
             width, height = height, width
         if (width, height) != (panel.width_px, panel.height_px):
-            raise StartError(
+            raise NoPanelError(
                 f"the screen has {width}x{height} pixels, as it is turned, and the panel"
                 f" {panel.name} has {panel.width_px}x{panel.height_px}: set panel and rotation to"
                 " what is there"

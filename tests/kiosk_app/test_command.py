@@ -289,13 +289,15 @@ def test_the_command_settles_in_and_does_not_start(site, tmp_path):
 
 
 @pytest.mark.parametrize("driver", ["", "x11"])
-def test_without_a_screen_the_kiosk_does_not_start(site, monkeypatch, driver):
+def test_without_a_screen_the_kiosk_asks_to_be_started_again_until_there_is_one(
+    site, monkeypatch, driver
+):
     site.stamp()
     for variable in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("SDL_VIDEODRIVER", driver)
     ended = run(site.settings())
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert "there is no screen to show the kiosk on" in ended.stderr
 
 

@@ -460,10 +460,10 @@ def test_each_button_is_touched_where_it_is_drawn(draw):
 
 
 def test_a_screen_that_is_not_the_panel_is_refused(app):
-    from kiosk_app.error import StartError
+    from kiosk_app.error import NoPanelError
     from kiosk_app.ui.app import KioskApp
 
-    with pytest.raises(StartError, match=r"1280x800.*21\.5-1080x1920.*set panel"):
+    with pytest.raises(NoPanelError, match=r"1280x800.*21\.5-1080x1920.*set panel"):
         KioskApp(
             app.kiosk,
             Compositor(PANELS["21.5-1080x1920"], CATALOGUES),
