@@ -156,9 +156,7 @@ class Outbox:
                     "SELECT log_id, seq, previous, sealed, half_day"
                     " FROM record JOIN log ON log.number = record.log"
                     " WHERE state = 'waiting' AND (log, seq) > (:log, :seq)"
-                    " AND log = (SELECT min(log) FROM record"
-                    " WHERE state = 'waiting' AND (log, seq) > (:log, :seq))"
-                    " ORDER BY seq LIMIT :limit"
+                    " ORDER BY log, seq LIMIT :limit"
                 ),
                 {"limit": limit, **_end_of(connection, after)},
             ).all()
@@ -168,8 +166,10 @@ class Outbox:
             length += len(record.sealed)
             if record.half_day == hold:
                 break
-            if due and (record.seq != due[-1].seq + 1 or length > max_length):
-                break
+            if due:
+                follows = (record.log_id, record.seq) == (due[-1].log_id, due[-1].seq + 1)
+                if not follows or length > max_length:
+                    break
             due.append(record)
         return _run_of(due) if due else None
 

@@ -190,6 +190,40 @@ def test_a_run_ends_where_a_record_does_not_wait(outbox):
     assert run.previous == links(first_link(outbox.log_id), 1, map(sealed, range(1, 6)))[2]
 
 
+def test_all_that_waits_can_be_looked_through_run_by_run_and_log_by_log(outbox):
+    fill(outbox, 5)
+    settle(outbox, 3, Recorded.ACCEPTED)
+    first, run, runs = outbox.log_id, None, []
+    outbox.note_fork(first)
+    second = outbox.next_log()
+    fill(outbox, 1)
+    while run := outbox.next_run(2, 10**6, None, after=run):
+        runs.append((run.log_id, seqs(run)))
+    assert runs == [(first, [1, 2]), (first, [4, 5]), (second, [1])]
+
+
+def test_what_is_held_is_not_passed_by_looking_further(outbox):
+    fill(outbox, 2)
+    fill(outbox, 1, AFTERNOON)
+    outbox.put(sealed(9), EVENING)
+    run = next_run(outbox, hold=AFTERNOON)
+    assert seqs(run) == [1, 2]
+    assert outbox.next_run(500, 10**6, AFTERNOON, after=run) is None
+
+
+def test_records_are_held_as_a_run_in_whatever_state_or_not_at_all(outbox):
+    fill(outbox, 3)
+    settle(outbox, 1, Recorded.ACCEPTED, Recorded.REFUSED_KEY)
+    assert outbox.held_run(outbox.log_id, 1, 3) == Run(
+        outbox.log_id, 1, first_link(outbox.log_id), (sealed(1), sealed(2), sealed(3))
+    )
+    outbox.purge(WEDNESDAY)
+    assert outbox.held_run(outbox.log_id, 1, 3) is None
+    assert seqs(outbox.held_run(outbox.log_id, 2, 2)) == [2, 3]
+    assert outbox.held_run(outbox.log_id, 3, 2) is None
+    assert outbox.held_run(bytes(16), 2, 2) is None
+
+
 def test_records_of_the_half_day_that_is_not_over_are_held(outbox):
     outbox.put(sealed(1), MORNING)
     outbox.put(sealed(2), AFTERNOON)
