@@ -7,7 +7,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,9 +27,10 @@ from sync_service.outbox.database import MalformedKeyError, OutboxError, StoreKe
 from sync_service.outbox.identity import Identity
 from sync_service.outbox.journeys import Journeys
 from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.rekeying import rekey
 from sync_service.outbox.secrecy import forbid_core_dumps
 from sync_service.outbox.spare_key import keep_spare_key
-from sync_service.outbox.state import State
+from sync_service.outbox.state import State, UnstampedError
 from sync_service.settings import SettingsError, read_settings, read_stamp
 from sync_service.stick import Stick
 
@@ -43,6 +44,7 @@ while; nothing is lost when the agent stops.
 
 EPILOGUE: Final = """\
 Where there is no network: regard-agent carry FOLDER, see regard-agent carry --help
+To give the store another key: regard-agent rekey, see regard-agent rekey --help
 
 SETTINGS is a TOML file. Two keys are needed, as in:
 
@@ -72,7 +74,28 @@ reply on the stick was refused: it says why, and the rest was done all the same.
 the settings, the stamp or the store's key can't be used.
 """
 
+REKEYING: Final = """\
+Give the kiosk's store and identity another key, as when the one they have may have been seen.
+
+Stop the kiosk and its agent first. If the power goes meanwhile, or anything fails, nothing is lost:
+the store then opens with the old key or with the new one, so keep both, and do it again.
+"""
+
+REKEYING_EPILOGUE: Final = """\
+The old key is the one by the settings, or the credential store-key. The new one is 64 random
+hexadecimal digits in a file, as `openssl rand -hex 32` prints them, or the credential
+new-store-key that systemd hands over.
+
+When it is done, put the file of the new key in the place of the old one, and start the kiosk and
+its agent. What the card held under the old key is not wiped from it: cards keep what was written
+over. The answers in it are sealed to the centre, under no key that a kiosk has.
+
+The command ends with 0 if all is under the new key, and with 1 if it is not: it says why. It ends
+with 2 if the settings or one of the keys can't be used.
+"""
+
 SETTINGS: Final = Path("/etc/regard/agent.toml")
+NEW_CREDENTIAL: Final = "new-store-key"
 
 log = logging.getLogger("sync_service.agent")
 
@@ -91,6 +114,8 @@ class Kept:
 
 def main() -> int:
     """Run the command."""
+    if sys.argv[1:2] == ["rekey"]:
+        return _rekey(_rekeying_arguments())
     carrying = sys.argv[1:2] == ["carry"]
     arguments = _carrying_arguments() if carrying else _arguments()
     forbid_core_dumps()
@@ -139,6 +164,23 @@ def _carrying_arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of the stick")
+    _add_settings(parser)
+    return parser.parse_args(sys.argv[2:])
+
+
+def _rekeying_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="regard-agent rekey",
+        description=REKEYING,
+        epilog=REKEYING_EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--to", metavar="FILE", help="the file of the new key")
+    _add_settings(parser)
+    return parser.parse_args(sys.argv[2:])
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
         metavar="SETTINGS",
@@ -146,7 +188,6 @@ def _carrying_arguments() -> argparse.Namespace:
         default=SETTINGS,
         help=f"the agent's settings file; without it, {SETTINGS}",
     )
-    return parser.parse_args(sys.argv[2:])
 
 
 def _wait_for_signal() -> Wait:
@@ -189,6 +230,35 @@ def _open(
                 log.error("can't open", extra={"reason": type(error).__name__, "detail": said})
         if not patient or wait(backoff.next_s()):
             return None
+
+
+def _rekey(arguments: argparse.Namespace) -> int:
+    """Give the store another key; the exit status."""
+    forbid_core_dumps()
+    log_to_stdout()
+    try:
+        settings = read_settings(arguments.settings, AgentSettings)
+        key = StoreKey.find(settings.store_key, os.environ)
+        new_key = StoreKey.find(arguments.to, os.environ, NEW_CREDENTIAL)
+        rekey(settings.store_path, key, new_key, settings.identity_path)
+        _keep_spare_key(settings.store_path, new_key)
+    except (SettingsError, MalformedKeyError) as error:
+        print(f"regard-agent: {error}", file=sys.stderr)
+        return 2
+    except OutboxError as error:
+        print(f"regard-agent: {error}", file=sys.stderr)
+        return 1
+    print("The store and the identity are under the new key. Put its file in the old one's place.")
+    return 0
+
+
+def _keep_spare_key(store: Path, key: StoreKey) -> None:
+    engine = open_store(store, key)
+    try:
+        with suppress(UnstampedError):  # then there is nobody yet to seal it to
+            keep_spare_key(store, key, State(engine).sealing_key)
+    finally:
+        engine.dispose()
 
 
 def _carry(folder: Path, settings: AgentSettings, stamp: Stamp, kept: Kept) -> int:

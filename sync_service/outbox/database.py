@@ -30,7 +30,7 @@ from itertools import count
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import sqlcipher3.dbapi2 as sqlcipher
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -47,12 +47,15 @@ CREDENTIAL: Final = "store-key"
 BUSY_TIMEOUT_S: Final = 10.0
 """How long a writer waits for the other process; a card's fsync can take seconds."""
 
+_ALONE_TIMEOUT_S: Final = 1.0  # whoever has a store open does not soon close it
+
 _PLAINTEXT: Final = b"SQLite format 3\x00"
 _PAGE_LENGTH: Final = 4096  # SQLCipher 4's own
 _SHM_LENGTH: Final = 32 * 1024
 _HEX_KEY: Final = re.compile(rb"([0-9A-Fa-f]{64})\r?\n?")
 _WRITING: Final = "writing"
 _FILE: Final = "file"
+_Mode: TypeAlias = Literal["rw", "ro", "alone"]
 
 
 class OutboxError(Exception):
@@ -116,8 +119,10 @@ class StoreKey:
             raise MalformedKeyError(f"a store's key is {STORE_KEY_LENGTH} bytes")
 
     @classmethod
-    def find(cls, named: str | None, environ: Mapping[str, str]) -> Self:
-        """The key in the file ``named`` by the settings, or else in systemd's credential.
+    def find(
+        cls, named: str | None, environ: Mapping[str, str], credential: str = CREDENTIAL
+    ) -> Self:
+        """The key in the file ``named``, or else in the credential that systemd hands over.
 
         Raises:
             MalformedKeyError: there is neither, or no key can be read there.
@@ -127,10 +132,10 @@ class StoreKey:
         folder = environ.get("CREDENTIALS_DIRECTORY")
         if folder is None:
             raise MalformedKeyError(
-                f"store_key is not set, and systemd handed over no credential {CREDENTIAL}:"
-                " set store_key to the file of the store's key"
+                f"no file of a key was named, and systemd handed over no credential {credential}:"
+                " set store_key, or name the new key, as the command's help says"
             )
-        return cls.read(Path(folder, CREDENTIAL))
+        return cls.read(Path(folder, credential))
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -304,7 +309,11 @@ def naming_file_errors(path: Path) -> Iterator[None]:
 
 def sync_folder(folder: Path) -> None:
     """Make sure that the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _sync_file(folder)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -318,12 +327,52 @@ def create_store(
 
     ``furnish`` puts into it what shall be there before its own log begins.
     """
+
+    def begin(connection: Connection) -> None:
+        furnish(connection)
+        begin_log(connection)
+
     changes = path.with_name(f"{path.name}-wal")
     if changes.exists() and changes.stat().st_size > 0:
         # SQLite would take them for the new store's own.
         raise DamagedStoreError(
             f"{path}: is gone, but {changes.name} is there, with its latest changes: bring it back"
         )
+    with _made_aside(path, key, begin) as fresh:
+        try:
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            return
+        sync_folder(path.parent)
+
+
+def replace_store(
+    path: Path, key: StoreKey, new_key: StoreKey, copy: Callable[[Connection, Connection], None]
+) -> None:
+    """Make a whole store under another key, and put it in the place of the one at ``path``.
+
+    ``copy`` fills it, from the one to the other. Until it is done, nobody can open either.
+
+    Raises:
+        BusyStoreError: another process has the store open; nothing was changed.
+    """
+    engine = _engine(lambda: path, key, _ALONE_TIMEOUT_S, "alone")
+    try:
+        with engine.connect() as old:
+            old.exec_driver_sql("ROLLBACK")  # of the transaction that each connection begins with
+            # SQLite goes by names, and would take what is left in the -wal for the new store's.
+            old.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            _sync_file(path.with_name(f"{path.name}-wal"))
+            with _made_aside(path, new_key, lambda fresh: copy(old, fresh)) as fresh:
+                fresh.replace(path)
+                sync_folder(path.parent)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _made_aside(path: Path, key: StoreKey, furnish: Callable[[Connection], None]) -> Iterator[Path]:
+    """A whole store in a folder of its own beside ``path``, until the end of the block."""
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         fresh = Path(folder) / path.name
         # Kiosk and agent may be two users of one group; its -wal and -shm take after it.
@@ -333,14 +382,9 @@ def create_store(
             migrate(engine, MIGRATIONS)
             with writing(engine) as connection:
                 furnish(connection)
-                begin_log(connection)
         finally:
             engine.dispose()  # the last one out writes everything into the one file
-        try:
-            path.hardlink_to(fresh)
-        except FileExistsError:
-            return
-        sync_folder(path.parent)
+        yield fresh
 
 
 def _examine(path: Path, key: StoreKey, busy_timeout_s: float) -> None:
@@ -405,9 +449,7 @@ def begin_log(connection: Connection) -> bytes:
     return log_id
 
 
-def _engine(
-    find: Callable[[], Path], key: StoreKey, busy_timeout_s: float, mode: Literal["rw", "ro"]
-) -> Engine:
+def _engine(find: Callable[[], Path], key: StoreKey, busy_timeout_s: float, mode: _Mode) -> Engine:
     def connect() -> Any:
         return _connect(find(), key, busy_timeout_s, mode)
 
@@ -455,9 +497,9 @@ def _engine(
     return engine
 
 
-def _connect(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw", "ro"]) -> Any:
+def _connect(path: Path, key: StoreKey, busy_timeout_s: float, mode: _Mode) -> Any:
     connection = sqlcipher.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
+        f"{path.absolute().as_uri()}?mode={'ro' if mode == 'ro' else 'rw'}",
         uri=True,
         timeout=busy_timeout_s,
         isolation_level=None,  # we say BEGIN ourselves
@@ -467,6 +509,7 @@ def _connect(path: Path, key: StoreKey, busy_timeout_s: float, mode: Literal["rw
         for pragma in (
             "cipher_log_level = NONE",  # before all else: it writes pages to stderr otherwise
             f"key = \"x'{key.secret.hex()}'\"",
+            *(("locking_mode = EXCLUSIVE",) if mode == "alone" else ()),
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",

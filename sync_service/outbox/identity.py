@@ -2,7 +2,8 @@
 
 It has a file of its own so that a damaged store does not cost the enrolment. The file is
 ``magic and version || nonce (12 bytes) || ciphertext``, by ChaCha20-Poly1305 under a key derived
-from the store's; what stands before the nonce is authenticated with it.
+from the store's; what stands before the nonce is authenticated with it. While the store's key is
+replaced, the file holds that twice, for either key; see `rekeying`.
 """
 
 import os
@@ -97,8 +98,19 @@ class Identity:
             self.standing = before
             raise
 
-    def _write(self, put_in_place: Callable[[Path, Path], None]) -> None:
-        data = _encrypt(self._private, self.standing, self._store_key)
+    def lock(self, *store_keys: StoreKey) -> None:
+        """Let the file open with each of these keys, and with no other.
+
+        Raises:
+            FullDiskError: no space; the file is as it was.
+            StoreUnavailableError: the file can't be written; it is as it was.
+        """
+        with naming_file_errors(self._path):
+            self._write(os.replace, *store_keys)
+
+    def _write(self, put_in_place: Callable[[Path, Path], None], *store_keys: StoreKey) -> None:
+        keys = store_keys or (self._store_key,)
+        data = b"".join(_encrypt(self._private, self.standing, key) for key in keys)
         write_whole(self._path, data, put_in_place)
 
 
@@ -111,11 +123,14 @@ def _encrypt(private: bytes, standing: Standing | None, store_key: StoreKey) -> 
 
 
 def _decrypt(data: bytes, store_key: StoreKey) -> tuple[bytes, Standing | None]:
-    sealed = data.removeprefix(_HEADER)
-    nonce, ciphertext = sealed[:_NONCE_LENGTH], sealed[_NONCE_LENGTH:]
-    plain = _cipher(store_key).decrypt(nonce, ciphertext, _HEADER)
-    fields = Fields(decode(plain), "identity")
-    return fields.octets(0, _PRIVATE_LENGTH), fields.member(1, Standing) if 1 in fields else None
+    for sealed in data.split(_HEADER)[1:]:
+        nonce, ciphertext = sealed[:_NONCE_LENGTH], sealed[_NONCE_LENGTH:]
+        with suppress(InvalidTag):
+            plain = _cipher(store_key).decrypt(nonce, ciphertext, _HEADER)
+            fields = Fields(decode(plain), "identity")
+            standing = fields.member(1, Standing) if 1 in fields else None
+            return fields.octets(0, _PRIVATE_LENGTH), standing
+    raise InvalidTag
 
 
 def _cipher(store_key: StoreKey) -> ChaCha20Poly1305:

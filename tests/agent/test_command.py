@@ -237,3 +237,37 @@ def test_carry_explains_itself(start):
     out, _ = start("carry", "--help").communicate()
     assert "regard-collector take" in out
     assert "/etc/regard/agent.toml" in out
+
+
+def test_rekey_gives_the_store_another_key_and_the_agent_goes_on_under_it(
+    start, settings_of, kiosk, collector, tmp_path
+):
+    kiosk.put(3)
+    settings = settings_of(kiosk, "hold_half_day = false")
+    new_key = tmp_path / "new-key"
+    new_key.write_text("ab" * 32)
+    held = start("rekey", "--to", new_key, "--settings", settings)
+    _, error = held.communicate()
+    assert held.returncode == 1
+    assert "another process" in error
+
+    kiosk.leave()
+    process = start("rekey", "--settings", settings, CREDENTIALS_DIRECTORY=str(tmp_path))
+    _, error = process.communicate()
+    assert process.returncode == 2
+    assert "new-store-key" in error
+    new_key.rename(tmp_path / "new-store-key")
+    process = start("rekey", "--settings", settings, CREDENTIALS_DIRECTORY=str(tmp_path))
+    out, error = process.communicate()
+    assert (process.returncode, error) == (0, "")
+    assert "under the new key" in out
+
+    assert start(settings, "--once").wait() == 1
+    (tmp_path / "new-store-key").rename(tmp_path / "store-key")
+    assert start(settings, "--once").wait() == 0
+    assert len(collector.stored) == 3
+
+
+def test_rekey_explains_itself(start):
+    out, _ = start("rekey", "--help").communicate()
+    assert "Stop the kiosk and its agent first" in out

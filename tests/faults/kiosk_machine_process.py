@@ -34,6 +34,7 @@ from sync_service.outbox.database import (
     open_store,
 )
 from sync_service.outbox.outbox import Outbox
+from sync_service.outbox.rekeying import rekey
 from sync_service.outbox.renewal import open_or_renew
 from sync_service.outbox.state import State
 from sync_service.settings import read_stamp
@@ -163,6 +164,15 @@ def renewer(store: str, key: str) -> None:
     tell("done")
 
 
+def rekeyer(store: str, key: str, new_key: str) -> None:
+    """Put a store and its identity under another key."""
+    path = Path(store)
+    keys = (StoreKey(bytes.fromhex(each)) for each in (key, new_key))
+    with suppress(OutboxError):
+        rekey(path, *keys, path.with_name("identity"))
+    tell("done")
+
+
 NEXT_VERSION = (
     "ALTER TABLE record ADD COLUMN note TEXT",
     "UPDATE record SET note = 'a word to each'",
@@ -179,7 +189,7 @@ def migrator(store: str, key: str) -> None:
     tell("done")
 
 
-ROLES = {role.__name__: role for role in (kiosk, agent, renewer, migrator)}
+ROLES = {role.__name__: role for role in (kiosk, agent, renewer, migrator, rekeyer)}
 
 
 def main() -> None:

@@ -149,6 +149,7 @@ class Memory:
     publications: dict[PublicationKind, int]
     standing: Standing = Standing.ENROLLED
     last_error: str | None = None
+    troubles: tuple[str, ...] = ()
     last_contact: date | None = None
 
     @property
