@@ -255,12 +255,12 @@ def test_a_clock_that_was_not_believed_shows_no_date(exported):
 
 
 def test_of_a_day_record_whose_half_day_alone_is_uncertain_the_date_is_known(centre, exported):
-    """Made in the afternoon after a synchronised record of that day's morning, and sent at once."""
-    received_at = int(datetime(2026, 3, 10, 15, tzinfo=UTC).timestamp())
+    """It arrived in the afternoon of the day on which its kiosk was assigned in the morning."""
+    received_at = int(datetime(2026, 3, 2, 15, tzinfo=UTC).timestamp())
     day = replace(DAY, moment=Moment(5, UNSYNCED))
-    centre.hold(RESPONSE, day, received_at=received_at)
+    centre.hold(day, received_at=received_at)
     [row] = exported(name="days")
-    assert row["date"] == row["earliest_date"] == row["latest_date"] == "2026-03-10"
+    assert row["date"] == row["earliest_date"] == row["latest_date"] == "2026-03-02"
 
 
 @pytest.mark.parametrize(
