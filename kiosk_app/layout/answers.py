@@ -62,8 +62,11 @@ class Answers:
         return cls(setting, tuple(scale), tuple(apart))
 
     def in_a_row(self) -> Iterator[tuple[Part, ...]]:
-        """The ways to set them with the scale in one row, the clearest first."""
+        """The ways to set them with the scale in one row, and under it what stands apart."""
         yield from self._over(self._row(self.scale))
+
+    def side_by_side(self) -> Iterator[tuple[Part, ...]]:
+        """All of them in one row."""
         if self.apart:
             yield (self._row(self.scale, self.apart),)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from typing import Final, TypeAlias
 
 from kiosk_app.layout.answers import Answers
@@ -18,12 +18,13 @@ from kiosk_app.view import Asked, Question, View
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a page leaves out where there is little room: long words, wide margins, its header, the
-    air between its parts, the progress, and the other languages.
+    """What a page leaves out where there is little room: long words, wide gaps, margins, its
+    header, the air between its parts, the progress, and the other languages.
     """
 
     short: bool = False
     tight: bool = False
+    edge: bool = False
     header: bool = True
     packed: bool = False
     progress: bool = True
@@ -31,18 +32,30 @@ class Room:
 
 
 _ROOMS: Final = (
-    Room(),
-    Room(short=True),
-    Room(header=False),
-    Room(short=True, header=False),
-    Room(tight=True),
-    Room(short=True, tight=True),
-    Room(short=True, tight=True, header=False),
+    (Room(), Room(short=True), Room(header=False), Room(short=True, header=False)),
+    (
+        Room(tight=True),
+        Room(short=True, tight=True),
+        Room(tight=True, edge=True),
+        Room(short=True, tight=True, edge=True),
+    ),
+    (
+        Room(short=True, tight=True, header=False),
+        Room(short=True, tight=True, edge=True, header=False),
+    ),
 )
 _SMALL_ROOMS: Final = (
-    Room(short=True, tight=True, header=False, packed=True),
-    Room(short=True, tight=True, header=False, packed=True, progress=False),
-    Room(short=True, tight=True, header=False, packed=True, progress=False, languages=False),
+    Room(short=True, tight=True, edge=True, header=False, packed=True),
+    Room(short=True, tight=True, edge=True, header=False, packed=True, progress=False),
+    Room(
+        short=True,
+        tight=True,
+        edge=True,
+        header=False,
+        packed=True,
+        progress=False,
+        languages=False,
+    ),
 )
 """What is left out, from nothing on."""
 
@@ -51,7 +64,7 @@ Ways: TypeAlias = Iterable[tuple[Part, ...]]
 
 Arranged: TypeAlias = Callable[[Answers], Ways]
 
-_ROW: Final[tuple[Arranged, ...]] = (Answers.in_a_row,)
+_ROW: Final[tuple[Arranged, ...]] = (Answers.in_a_row, Answers.side_by_side)
 _COLUMN: Final[tuple[Arranged, ...]] = (Answers.in_a_column, Answers.in_two_columns)
 
 
@@ -59,10 +72,15 @@ def _attempts(setting: Setting) -> Iterator[tuple[Arranged, Room]]:
     """How to arrange answers, and in which room. A panel's own direction comes before the other; a
     scale is broken only where it fits no line, whatever is left out.
     """
-    own, other = (_COLUMN, _ROW) if setting.panel.upright else (_ROW, _COLUMN)
-    yield from product(own, _ROOMS)
+    rooms = tuple(chain.from_iterable(_ROOMS))
+    if setting.panel.upright:
+        own, other = _COLUMN, _ROW
+        yield from product(own, rooms)
+    else:
+        own, other = _ROW, _COLUMN
+        yield from chain.from_iterable(product(own, alike) for alike in _ROOMS)
     yield from ((arranged, room) for room in _SMALL_ROOMS for arranged in own)
-    yield from product((*other, Answers.in_rows), (*_ROOMS, *_SMALL_ROOMS))
+    yield from product((*other, Answers.in_rows), (*rooms, *_SMALL_ROOMS))
 
 
 def asking_pages(setting: Setting, view: View) -> Iterator[Page]:
@@ -71,7 +89,7 @@ def asking_pages(setting: Setting, view: View) -> Iterator[Page]:
     asked, [question] = view.asked, view.asked.questions
     language = question.language
     for arranged, room in _attempts(setting):
-        here = setting.with_room(tight=room.tight)
+        here = setting.with_room(tight=room.tight, edge=room.edge)
         words = here.catalogues[language]
         progress = here.progress(asked, language)
         left: list[RowBlock] = []
@@ -149,7 +167,7 @@ def attract_pages(setting: Setting, view: View) -> Iterator[Page]:
         for arranged in _COLUMN if setting.panel.upright else _ROW:
             yield from _with_notice(setting, view, asked, question, arranged)
     for arranged, room in _attempts(setting):
-        here = setting.with_room(tight=room.tight)
+        here = setting.with_room(tight=room.tight, edge=room.edge)
         left = _reading(here, view, language)
         right = [*here.other_languages(view), here.skip(asked, language, short=room.short)]
         heads = _greetings(here, view, language, room)
@@ -276,9 +294,8 @@ def _doors(setting: Setting, view: View, asked: Asked) -> Iterator[Page]:
     """
     for asks in (True, False):
         for here in map(setting.with_steps, steps_on(setting.panel)):
-            for tight, headed in ((False, True), (False, False), (True, True), (True, False)):
-                roomy = here.with_room(tight=tight)
-                lines = CROWDED_FOOT_LINES if tight else FOOT_LINES
+            for roomy, headed in product(here.rooms, (True, False)):
+                lines = CROWDED_FOOT_LINES if roomy.measures.edge else FOOT_LINES
                 halves = [
                     (
                         Part(Spring(), 1),

@@ -19,7 +19,7 @@ _LEADING: Final = 1.22
 _LEADING_TIGHT: Final = 1.12
 _MARGIN: Final = 0.05
 _GAP: Final = 0.018
-_MARGIN_TIGHT_MM: Final = 2.0
+_MARGIN_AT_EDGE_MM: Final = 2.0
 _GAP_TIGHT_MM: Final = 1.5
 _PAD_MM: Final = 3.0
 _PAD_TIGHT_MM: Final = 1.5
@@ -58,9 +58,10 @@ def has_larger_type(panel: Panel) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """The measures of a page on a panel; ``tight`` where there is no room to spare.
+    """The measures of a page on a panel; ``tight`` where there is no room to spare, and up to the
+    ``edge`` where that is not enough.
 
-    ``margin`` is left free at each edge, and only small panels give it up; ``gap`` is between two
+    ``margin`` is left free at each edge; ``gap`` is between two
     buttons, ``pad`` beside a button's words, ``pad_down`` above and below them. ``target`` is the
     least width and height of a button, ``tallest`` the height it grows to for room to spare.
     """
@@ -68,6 +69,7 @@ class Measures:
     panel: Panel
     steps: Steps
     tight: bool
+    edge: bool
     margin: int
     gap: int
     pad: int
@@ -77,16 +79,19 @@ class Measures:
     least_size: int
 
     @classmethod
-    def on(cls, panel: Panel, steps: Steps, *, tight: bool = False) -> Self:
-        """The measures of a page on a panel, with type of these steps."""
+    def on(cls, panel: Panel, steps: Steps, *, tight: bool = False, edge: bool = False) -> Self:
+        """The measures of a page on a panel, with type of these steps. Only a small panel is used
+        up to its edge.
+        """
         margin_mm = panel.short_mm * _MARGIN
-        if tight and not has_larger_type(panel):
-            margin_mm = _MARGIN_TIGHT_MM
+        if edge and not has_larger_type(panel):
+            margin_mm = _MARGIN_AT_EDGE_MM
         gap_mm = max(_GAP_TIGHT_MM, panel.short_mm * _GAP)
         return cls(
             panel=panel,
             steps=steps,
             tight=tight,
+            edge=edge,
             margin=panel.px(margin_mm),
             gap=panel.px(_GAP_TIGHT_MM if tight else gap_mm),
             pad=panel.px(_PAD_TIGHT_MM if tight else _PAD_MM),

@@ -22,8 +22,7 @@ def message_pages(setting: Setting, view: View) -> Iterator[Page]:
     small = len(view.languages) > 1 and not has_larger_type(setting.panel)
     steps = _STEPS[1:] if small else _STEPS
     for heading_step, step in steps:
-        for tight in (False, True):
-            here = setting.with_room(tight=tight)
+        for here in setting.rooms:
             gap = here.measures.gap
             halves = []
             for language in view.languages:
@@ -55,8 +54,7 @@ def still_there_pages(setting: Setting, view: View) -> Iterator[Page]:
     """Whether the respondent is there, in the language of the session."""
     [language] = view.languages
     for heading_step, step in _STEPS:
-        for tight in (False, True):
-            here = setting.with_room(tight=tight)
+        for here in setting.rooms:
             words, measures = here.catalogues[language], here.measures
             heading = here.text(
                 words.still_there,

@@ -93,29 +93,25 @@ def verdict_page(view: View, language: str) -> Reading:
 
     def foot(setting: Setting, turning: list[Offer]) -> Iterator[tuple[Part, ...]]:
         words = setting.catalogues[language]
-        verdicts = [
-            setting.offer(
-                f"verdict-{fairness.name.lower()}",
-                {
-                    Fairness.FAIR: words.fair,
-                    Fairness.PARTLY: words.partly,
-                    Fairness.UNFAIR: words.unfair,
-                }[fairness],
-                Deed(Act.VERDICT, (fairness, language)),
-                Look.STRONG,
-                bold=True,
-            )
-            for fairness in Fairness
-        ]
+        labels = {
+            Fairness.FAIR: words.fair,
+            Fairness.PARTLY: words.partly,
+            Fairness.UNFAIR: words.unfair,
+        }
+        verdicts = []
+        for fairness in Fairness:
+            name, deed = f"verdict-{fairness.name.lower()}", Deed(Act.VERDICT, (fairness, language))
+            offer = setting.offer(name, labels[fairness], deed, Look.STRONG, bold=True)
+            verdicts.append(replace(offer, most_lines=1))
         gap = setting.measures.gap
         turn = (Part(setting.row([], turning)),) if turning else ()
         for label in (words.no_verdict, words.skip_short):
             no_verdict = setting.offer("dismiss", label, Deed(Act.DISMISS))
             if not setting.panel.upright:
-                yield (*turn, Part(Rank(((*verdicts, no_verdict),), gap, gap, FOOT_LINES)))
+                yield (*turn, Part(Rank((tuple(verdicts), (no_verdict,)), gap, gap, FOOT_LINES)))
             yield (
                 *turn,
-                Part(Rank((tuple(verdicts),), gap, gap, most_lines=1)),
+                Part(Rank((tuple(verdicts),), gap, gap)),
                 Part(setting.row([], [no_verdict])),
             )
 
@@ -145,12 +141,11 @@ def invitation_page(view: View, language: str) -> Reading:
 
 def reading_pages(setting: Setting, reading: Reading, language: str, leaf: int) -> Iterator[Page]:
     """The page with all of it; then a leaf of it, of as few leaves as there can be."""
-    rooms = [setting.with_room(tight=tight) for tight in (False, True)]
-    for here in rooms:
+    for here in setting.rooms:
         for foot in reading.foot(here, []):
             yield _page(here, reading, language, reading.texts(here), foot)
     spreads = []
-    for here in rooms:
+    for here in setting.rooms:
         for foot in reading.foot(here, _turning(here, language, 1, 3)):
             leaves = _leaves(here, reading, language, foot)
             if leaves is not None:

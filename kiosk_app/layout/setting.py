@@ -34,14 +34,26 @@ class Setting:
         """The panel that is set for."""
         return self.measures.panel
 
-    def with_room(self, *, tight: bool) -> "Setting":
-        """The same with other measures: ``tight``, where there is no room to spare."""
-        measures = Measures.on(self.panel, self.measures.steps, tight=tight)
+    def with_room(self, *, tight: bool, edge: bool) -> "Setting":
+        """The same with other measures: ``tight``, where there is no room to spare, and up to the
+        ``edge``, where that is not enough.
+        """
+        measures = Measures.on(self.panel, self.measures.steps, tight=tight, edge=edge)
         return replace(self, measures=measures)
+
+    @property
+    def rooms(self) -> tuple["Setting", ...]:
+        """The same with ever less room left free."""
+        return (
+            self.with_room(tight=False, edge=False),
+            self.with_room(tight=True, edge=False),
+            self.with_room(tight=True, edge=True),
+        )
 
     def with_steps(self, steps: Steps) -> "Setting":
         """The same with other steps of the type."""
-        return replace(self, measures=Measures.on(self.panel, steps, tight=self.measures.tight))
+        tight, edge = self.measures.tight, self.measures.edge
+        return replace(self, measures=Measures.on(self.panel, steps, tight=tight, edge=edge))
 
     @property
     def box(self) -> Box:

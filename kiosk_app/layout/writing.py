@@ -7,6 +7,7 @@ are as large as there is room for.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 from typing import Final
 
 from kiosk_app.layout.block import RowBlock, Spring
@@ -173,12 +174,10 @@ def writing_pages(setting: Setting, view: View, leaf: int, keys: Keys) -> Iterat
     assert view.asked is not None
     asked, [question] = view.asked, view.asked.questions
     yield from _whole(setting, view, asked, question, keys)
-    tight = setting.with_room(tight=True)
-    if leaf == 0:
-        for here in (setting, tight):
+    for here in setting.rooms:
+        if leaf == 0:
             yield from _question_leaf(here, view, asked, question)
-    else:
-        for here in (setting, tight):
+        else:
             yield from _keyboard_leaf(here, asked, question, keys)
 
 
@@ -204,12 +203,9 @@ def _question_leaf(
     words = setting.catalogues[question.language]
     write = setting.offer("write", words.write, Deed(Act.LEAF, (1,)), Look.STRONG)
     header = Part(setting.header(view, setting.progress(asked, question.language)))
-    for head, short, lines in (
-        ((header,), False, FOOT_LINES),
-        ((header,), True, FOOT_LINES),
-        ((), True, FOOT_LINES),
-        ((), True, CROWDED_FOOT_LINES),
-    ):
+    crowded = (FOOT_LINES, CROWDED_FOOT_LINES) if setting.measures.edge else (FOOT_LINES,)
+    heads = (((header,), False), ((header,), True), ((), True))
+    for lines, (head, short) in product(crowded, heads):
         left, right = _feet(setting, view, asked, question, write, short=short)
         for foot in setting.footers(left, right, lines):
             yield setting.page(
