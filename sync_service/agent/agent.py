@@ -139,6 +139,8 @@ class Agent:
         if reply.standing is not Standing.ENROLLED:
             raise NotAdmittedError(f"{reply.standing.name.lower()}-kiosk", self._fingerprint)
         heed(reply, status.log_id, self._outbox)
+        if self._state.last_contact != today:
+            self._offer_former_logs(status)
         receipt = self._delivery.deliver(today)
         self._outbox.purge(today - timedelta(days=self._settings.retention_days))
         self._note_success(today)
@@ -148,6 +150,13 @@ class Agent:
         # Whoever lost something will say what it wants at the next status.
         soon = receipt is not None and self._lost_something(receipt)
         self._contact_in_s = 0 if soon else self._near(self._settings.contact_s)
+
+    def _offer_former_logs(self, status: Status) -> None:
+        """Hear what the collector wants of the logs before the one in use."""
+        for about in self._introduction.about_former_logs(status):
+            with suppress(ContractBrokenError):  # it wants nothing of a log that it won't hear of
+                for first_seq, last_seq in self._collector.status(about).wanted:
+                    self._outbox.offer_again(about.log_id, first_seq, last_seq)
 
     def _introduce(self) -> tuple[Status, StatusReply]:
         """A status and the reply to it, after enrolling where that is the matter."""

@@ -1,8 +1,11 @@
 """How a kiosk introduces itself to the centre: by its enrolment, and by its status."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from sync_service.contract.publication import Assignment
 from sync_service.contract.stamp import Stamp
-from sync_service.contract.wire import Enrolment, Status, depth_step
+from sync_service.contract.wire import Enrolment, Status, depth_step, new_nonce
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.identity import Identity
 from sync_service.outbox.outbox import Outbox
@@ -65,6 +68,18 @@ class Introduction:
             stamp_id=self._stamp.stamp_id,
             troubles=self._state.troubles,
         )
+
+    def about_former_logs(self, status: Status) -> Iterator[Status]:
+        """The same as a status says, but about each log before the one in use."""
+        for extent in self._outbox.former_extents(hold=self.hold()):
+            yield replace(
+                status,
+                nonce=new_nonce(),
+                log_id=extent.log_id,
+                head=extent.head,
+                settled_seq=extent.settled_seq,
+                oldest_held_seq=extent.oldest_held_seq,
+            )
 
     def hold(self) -> int | None:
         """The half-day that is not over yet at the site, if its records are to be held."""

@@ -34,6 +34,7 @@ MAX_RUN_LENGTH: Final = MAX_BATCH_LENGTH - 512 - 5 * MAX_BATCH_RECORDS
 The rest is for the map, the signature, and the head of each byte string around the records.
 """
 
+_LOGS: Final = "SELECT number, log_id, head_seq, head_link, settled_seq FROM log"
 _FORKED: Final = "forked"
 """The fact that holds the id of the log that forked last."""
 
@@ -64,7 +65,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How far the log in use has come, and what waits.
+    """How far a log has come, and what waits.
 
     ``settled_seq`` is the newest seq that a receipt settled, ``oldest_held_seq`` the oldest still
     kept; 0 where there is none. ``depth`` counts the waiting records of all logs, and
@@ -250,37 +251,16 @@ class Outbox:
         they were not made yet: whoever asks every hour must not learn in which hour they were.
         """
         with reading(self._engine) as connection:
-            log = _log_in_use(connection)
-            first_held = connection.execute(
-                text(
-                    "SELECT seq, previous FROM record"
-                    " WHERE log = :log AND state = 'waiting' AND half_day = :hold"
-                    " ORDER BY seq LIMIT 1"
-                ),
-                {"log": log.number, "hold": hold},
-            ).one_or_none()
-            head = (
-                Head(log.head_seq, log.head_link)
-                if first_held is None
-                else Head(first_held.seq - 1, first_held.previous)
-            )
-            told = {"log": log.number, "head_seq": head.seq}
-            oldest_held_seq = connection.execute(
-                text("SELECT min(seq) FROM record WHERE log = :log AND seq <= :head_seq"), told
-            ).scalar_one()
-            waiting = "FROM record WHERE state = 'waiting' AND (log < :log OR seq <= :head_seq)"
-            depth = connection.execute(text(f"SELECT count(*) {waiting}"), told).scalar_one()
-            first_half_day = connection.execute(
-                text(f"SELECT half_day {waiting} ORDER BY log, seq LIMIT 1"), told
-            ).scalar()
-        return Extent(
-            log_id=log.log_id,
-            head=head,
-            settled_seq=log.settled_seq,
-            oldest_held_seq=oldest_held_seq or 0,
-            depth=depth,
-            oldest_waiting=None if first_half_day is None else day_of(first_half_day),
-        )
+            return _extent(connection, _log_in_use(connection), hold)
+
+    def former_extents(self, hold: int | None = None) -> list[Extent]:
+        """The same of the logs before the one in use, of which anything is still held."""
+        with reading(self._engine) as connection:
+            logs = connection.exec_driver_sql(
+                f"{_LOGS} WHERE number < (SELECT max(number) FROM log)"
+                " AND EXISTS (SELECT 1 FROM record WHERE log = number) ORDER BY number"
+            ).all()
+            return [_extent(connection, log, hold) for log in logs]
 
 
 def _run_of(records: Sequence[Row[Any]]) -> Run:
@@ -302,11 +282,43 @@ def _end_of(connection: Connection, run: Run | None) -> dict[str, int]:
     return {"log": log, "seq": run.first_seq + len(run.sealed) - 1}
 
 
-def _log_in_use(connection: Connection) -> Row[tuple[int, bytes, int, bytes, int]]:
-    return connection.exec_driver_sql(
-        "SELECT number, log_id, head_seq, head_link, settled_seq"
-        " FROM log ORDER BY number DESC LIMIT 1"
-    ).one()
+def _log_in_use(connection: Connection) -> Row[Any]:
+    return connection.exec_driver_sql(f"{_LOGS} ORDER BY number DESC LIMIT 1").one()
+
+
+def _extent(connection: Connection, log: Row[Any], hold: int | None) -> Extent:
+    first_held = connection.execute(
+        text(
+            "SELECT seq, previous FROM record"
+            " WHERE log = :log AND state = 'waiting' AND half_day = :hold"
+            " ORDER BY seq LIMIT 1"
+        ),
+        {"log": log.number, "hold": hold},
+    ).one_or_none()
+    head = (
+        Head(log.head_seq, log.head_link)
+        if first_held is None
+        else Head(first_held.seq - 1, first_held.previous)
+    )
+    told = {"log": log.number, "head_seq": head.seq}
+    oldest_held_seq = connection.execute(
+        text("SELECT min(seq) FROM record WHERE log = :log AND seq <= :head_seq"), told
+    ).scalar_one()
+    waiting = (
+        "FROM record WHERE state = 'waiting' AND (log < :log OR log = :log AND seq <= :head_seq)"
+    )
+    depth = connection.execute(text(f"SELECT count(*) {waiting}"), told).scalar_one()
+    first_half_day = connection.execute(
+        text(f"SELECT half_day {waiting} ORDER BY log, seq LIMIT 1"), told
+    ).scalar()
+    return Extent(
+        log_id=log.log_id,
+        head=head,
+        settled_seq=log.settled_seq,
+        oldest_held_seq=oldest_held_seq or 0,
+        depth=depth,
+        oldest_waiting=None if first_half_day is None else day_of(first_half_day),
+    )
 
 
 def _has_forked(connection: Connection) -> bool:

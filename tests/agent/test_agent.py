@@ -175,6 +175,27 @@ def test_a_log_that_is_said_to_have_forked_is_left_at_the_next_record(kiosk, col
     assert [entry.message for entry in caplog.records].count("log forked, another is begun") == 1
 
 
+def test_a_former_log_is_asked_about_once_a_day_and_offered_again_too(kiosk, collector):
+    kiosk.put(3)
+    assert kiosk.agent().once()
+    old = kiosk.outbox.log_id
+    kiosk.outbox.note_fork(old)
+    assert kiosk.outbox.next_log() != old
+    kiosk.put(1)
+    del collector.stored[old, 2]
+    faithful = collector.status_reply
+    collector.status_reply = lambda status: replace(
+        faithful(status), wanted=[(2, 2)] if status.log_id == old else []
+    )
+    assert kiosk.agent().once()
+    assert len(collector.stored) == 3  # of that day the former log was told already
+
+    collector.at += 86_400
+    assert kiosk.agent().once()
+    assert len(collector.stored) == 4
+    assert [status.log_id for status in collector.of(Status)].count(old) == 2
+
+
 def test_delivered_records_are_kept_for_the_retention_by_the_collector_s_clock(kiosk, collector):
     kiosk.put(2)
     kiosk.now = datetime(2035, 1, 1, tzinfo=UTC)  # a clock that nobody set

@@ -140,6 +140,10 @@ class Backlog:
             oldest_waiting=day_of(self._day.half_day) if self._waiting else None,
         )
 
+    def former_extents(self, hold: int | None = None) -> list[Extent]:
+        """As `Outbox.former_extents`; there is one log."""
+        return []
+
 
 @dataclass
 class Memory:

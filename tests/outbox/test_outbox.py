@@ -125,6 +125,24 @@ def test_a_log_that_forked_once_says_nothing_of_the_one_after_it(outbox):
     assert outbox.next_log() == second
 
 
+def test_former_logs_are_told_of_as_long_as_anything_is_held_of_them(outbox):
+    fill(outbox, 2)
+    assert outbox.former_extents() == []
+    before = outbox.extent()
+    outbox.note_fork(before.log_id)
+    outbox.next_log()
+    outbox.put(sealed(3), AFTERNOON)
+
+    [former] = outbox.former_extents()
+    assert former == before
+    [held_back] = outbox.former_extents(hold=MORNING)
+    assert (held_back.head.seq, held_back.depth) == (0, 0)
+    outbox.settle(before.log_id, 1, [Recorded.ACCEPTED] * 2, MONDAY)
+    assert outbox.former_extents()[0].settled_seq == 2
+    outbox.purge(before=TUESDAY)
+    assert outbox.former_extents() == []
+
+
 # A day record
 
 

@@ -38,7 +38,7 @@ def filled(path, key, identity_path):
     """A store with something in each of its tables that a kiosk fills; what is in them all."""
     engine = open_store(path, key)
     outbox, state = Outbox(engine), State(engine)
-    for number in range(600):
+    for number in range(300):
         outbox.put(sealed(number), half_day=0)
     outbox.settle(outbox.log_id, 1, [Recorded.ACCEPTED, Recorded.REFUSED_KEY], TODAY)
     outbox.note_fork(outbox.log_id)
