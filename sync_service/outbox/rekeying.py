@@ -8,6 +8,7 @@ that can't be read would leave half of it under either key.
 """
 
 from pathlib import Path
+from shutil import rmtree
 from typing import Final
 
 from sqlalchemy import Connection
@@ -28,24 +29,26 @@ _CHUNK: Final = 256
 def rekey(path: Path, key: StoreKey, new_key: StoreKey, identity_path: Path) -> None:
     """Put the store in use at ``path``, and the identity, under another key.
 
-    When this returns, both are under it and survive a power cut. Neither kiosk nor agent may run
-    meanwhile. Stores that were set aside for their damage stay under the key that they have.
+    When this returns, both are under it and survive a power cut, and nothing is left that a going
+    over had made aside when it was cut short. Neither kiosk nor agent may run meanwhile. Stores that were set aside for their damage stay under the key that they have.
 
     Raises:
         BusyStoreError: kiosk or agent has the store open; it is under the key that it was.
         OutboxError: the store or the identity can't be used, or neither key is theirs. Whichever
             key opens the store then opens the identity too.
     """
-    try:
-        open_store(path, key).dispose()
-    except WrongKeyError:
-        open_store(path, new_key).dispose()  # it was done before, but for the identity perhaps
-        Identity.open(identity_path, new_key).lock(new_key)
-        return
     with naming_file_errors(path):
-        Identity.open(identity_path, key).lock(key, new_key)
-        replace_store(newest_store(path), key, new_key, _copy)
+        try:
+            open_store(path, key).dispose()
+        except WrongKeyError:
+            open_store(path, new_key).dispose()  # it was done before, but for the identity perhaps
+        else:
+            Identity.open(identity_path, key).lock(key, new_key)
+            replace_store(newest_store(path), key, new_key, _copy)
         Identity.open(identity_path, new_key).lock(new_key)
+        for file in (newest_store(path), identity_path):
+            for remnant in file.parent.glob(f".{file.name}-*"):
+                rmtree(remnant)
 
 
 def _copy(old: Connection, fresh: Connection) -> None:

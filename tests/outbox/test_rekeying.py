@@ -108,6 +108,18 @@ def test_doing_it_again_changes_nothing_and_it_can_be_undone(path, key, identity
     assert Identity.open(identity_path, key).standing is Standing.ENROLLED
 
 
+def test_copies_that_a_power_cut_left_are_gone_whichever_key_the_store_has(
+    path, key, identity_path, filled
+):
+    for _ in range(2):  # the second time it is under the new one already
+        remnants = [file.parent / f".{file.name}-cut" for file in (path, identity_path)]
+        for remnant in remnants:
+            remnant.mkdir()
+            (remnant / "store.db").write_bytes(b"under the old key")
+        rekey(path, key, NEW_KEY, identity_path)
+        assert not any(remnant.exists() for remnant in remnants)
+
+
 def test_a_store_that_somebody_has_open_stays_as_it_is(path, key, identity_path, filled):
     engine = open_store(path, key, busy_timeout_s=0.1)
     Outbox(engine).put(sealed(1001), half_day=1)
