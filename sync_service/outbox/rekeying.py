@@ -30,7 +30,8 @@ def rekey(path: Path, key: StoreKey, new_key: StoreKey, identity_path: Path) -> 
     """Put the store in use at ``path``, and the identity, under another key.
 
     When this returns, both are under it and survive a power cut, and nothing is left that a going
-    over had made aside when it was cut short. Neither kiosk nor agent may run meanwhile. Stores that were set aside for their damage stay under the key that they have.
+    over had made aside when it was cut short. Neither kiosk nor agent may run meanwhile. Stores
+    that were set aside for their damage stay under the key that they have.
 
     Raises:
         BusyStoreError: kiosk or agent has the store open; it is under the key that it was.
