@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,12 +130,8 @@ class Rig:
             for certificate in certificates
         )
         self.portal = self.network.serve(portal)
-        nowhere = folder / "nowhere"
-        shutil.copytree(self.chain.stamp, nowhere)
-        stamp = nowhere / "stamp.toml"
-        address = f"https://localhost:{self.line.port}"
-        stamp.write_text(stamp.read_text().replace(address, NOBODY))
-        self.nowhere = nowhere
+        self.nowhere = folder / "nowhere.stamp"
+        self.nowhere.write_bytes(replace(read_stamp(self.chain.stamp), collector=NOBODY).pack())
 
     # What a line does to a connection
 

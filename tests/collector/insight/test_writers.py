@@ -45,10 +45,10 @@ def exported(tmp_path_factory):
     with begun_centre(folder) as centre:
         centre.hold(
             RESPONSE,
-            replace(RESPONSE, moment=Moment(5, UNSYNCED), answers=TRICKY, unknown={40: b"\x00"}),
             replace(RESPONSE, helped=None, age_band=None, misuse=0, answers={}, skipped=()),
             VERDICT,
             DAY,
+            replace(RESPONSE, moment=Moment(5, UNSYNCED), answers=TRICKY, unknown={40: b"\x00"}),
         )
         centre.open()
         for kind in Format:

@@ -83,7 +83,7 @@ def filled(centre, analyst):
     spare = replace(
         RESPONSE, helped=None, age_band=None, misuse=0, answers={3: COMMENT}, skipped=()
     )
-    centre.hold(RESPONSE, unsynced, spare, VERDICT, DAY)
+    centre.hold(RESPONSE, spare, VERDICT, DAY, unsynced)
     centre.open()
     analyst.close_instalment()
     return centre

@@ -54,7 +54,7 @@ def test_it_names_every_route_and_no_other():
 def filled(centre, analyst):
     """A centre with records of each kind, some cells empty, all handed out."""
     unsynced = replace(RESPONSE, moment=Moment(5, UNSYNCED), unknown={40: 1}, helped=None)
-    centre.hold(RESPONSE, unsynced, replace(RESPONSE, misuse=0, skipped=()), VERDICT, DAY)
+    centre.hold(RESPONSE, replace(RESPONSE, misuse=0, skipped=()), VERDICT, DAY, unsynced)
     centre.open()
     analyst.close_instalment()
     return centre

@@ -48,7 +48,7 @@ DOCUMENTS = ["datapackage.json", "questionnaires.json", "replies.json", "sites.j
 def filled(centre, analyst):
     """A centre with records of each kind, all handed out."""
     uncertain = replace(RESPONSE, moment=Moment(5, UNSYNCED), unknown={40: b"\x00\xff"})
-    centre.hold(RESPONSE, uncertain, replace(RESPONSE, answers={3: "=1"}), VERDICT, DAY)
+    centre.hold(RESPONSE, replace(RESPONSE, answers={3: "=1"}), VERDICT, DAY, uncertain)
     centre.open()
     analyst.close_instalment()
     return centre
