@@ -81,6 +81,7 @@ def show(folder: Path, panel: str, buttons: int, place: list[int] | None) -> Non
         Config.set("graphics", option, str(value))
     Config.set("input", "mouse", "mouse,disable_multitouch")
 
+    # After it: whatever opens a window reads these settings as it is imported.
     from kivy.app import App  # noqa: PLC0415
     from kivy.clock import Clock  # noqa: PLC0415
     from kivy.uix.boxlayout import BoxLayout  # noqa: PLC0415

@@ -143,12 +143,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="regard-agent",
-        description=DESCRIPTION,
-        epilog=EPILOGUE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _parser("regard-agent", DESCRIPTION, EPILOGUE)
     parser.add_argument("settings", metavar="SETTINGS", type=Path, help="the agent's settings file")
     parser.add_argument(
         "--once", action="store_true", help="make one contact with the collector, then end"
@@ -157,27 +152,26 @@ def _arguments() -> argparse.Namespace:
 
 
 def _carrying_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="regard-agent carry",
-        description=CARRYING,
-        epilog=CARRYING_EPILOGUE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _parser("regard-agent carry", CARRYING, CARRYING_EPILOGUE)
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of the stick")
     _add_settings(parser)
     return parser.parse_args(sys.argv[2:])
 
 
 def _rekeying_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="regard-agent rekey",
-        description=REKEYING,
-        epilog=REKEYING_EPILOGUE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _parser("regard-agent rekey", REKEYING, REKEYING_EPILOGUE)
     parser.add_argument("--to", metavar="FILE", help="the file of the new key")
     _add_settings(parser)
     return parser.parse_args(sys.argv[2:])
+
+
+def _parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
