@@ -21,6 +21,7 @@ from kiosk_window import KioskWindow
 
 KIOSK: Final = Path("/var/lib/regard")
 DATA: Final = KIOSK / "kiosk"
+KEYS: Final = Path("/run/regard")
 CENTRE: Final = Path("/var/lib/regard-collector/centre")
 TRIAL: Final = Path("/run/trial")
 READY_S: Final = 60.0
@@ -110,7 +111,7 @@ def respond_and_export() -> None:
 
 
 def stamp_kiosk() -> None:
-    """Make a centre with a site, stamp the kiosk for it, and make the key of its store."""
+    """Make a centre with a site, stamp the kiosk for it, and find the key of its store."""
     centre = (*as_user("regard-collector", "regard-collector"), "regard-collector")
     here = ("--folder", str(CENTRE))
     with socket.socket() as probe:  # the room shares the network of the machine around it
@@ -131,8 +132,10 @@ def stamp_kiosk() -> None:
     shutil.copy(parcel / "regard.stamp", stamp)
     stamp.chmod(0o640)
     shutil.chown(stamp, "root", "regard")
-    run("/usr/lib/regard-kiosk/make-store-key", str(KIOSK / "store-key"))
-    expect(KIOSK / "store-key", "root", "root", 0o400)
+    KEYS.mkdir(mode=0o700)
+    run("/usr/lib/regard-kiosk/find-store-key", str(KIOSK), str(KEYS))
+    for folder in (KIOSK, KEYS):
+        expect(folder / "store-key", "root", "root", 0o400)
 
 
 class Kiosk(KioskWindow):
@@ -215,7 +218,7 @@ def as_service(user: str, name: str) -> tuple[str, ...]:
     if not credentials.exists():
         credentials.mkdir(mode=0o500)
         key = credentials / "store-key"
-        shutil.copy(KIOSK / "store-key", key)
+        shutil.copy(KEYS / "store-key", key)
         for path in (key, credentials):
             shutil.chown(path, user, "regard")
     # A shell for the umask; then the command takes its place.

@@ -93,10 +93,20 @@ def test_a_service_finds_in_its_settings_what_its_unit_gives_it(name, kind):
     assert settings["ExecStart"] == [f"/usr/bin/regard-{name} /etc/regard/{name}.toml"]
     assert settings["ReadWritePaths"] == [shipped.data]
     assert settings["ConditionPathExists"] == [shipped.stamp]
-    assert settings["LoadCredential"] == ["store-key:/var/lib/regard/store-key"]
-    assert settings_in("regard-store-key.service")["ExecStart"] == [
-        "/usr/lib/regard-kiosk/make-store-key /var/lib/regard/store-key"
-    ]
+
+
+def test_whoever_opens_the_store_is_given_its_key_after_it_was_found():
+    # Looked for each time that one of them starts, as it may have been wiped with the rest.
+    finder = settings_in("regard-store-key.service")
+    _, card, memory = finder["ExecStart"][0].split()
+    assert (card, memory) == ("/var/lib/regard", f"/run/{finder['RuntimeDirectory'][0]}")
+    assert finder["RuntimeDirectoryMode"] == ["0700"]
+    assert "RemainAfterExit" not in finder
+    for name in ("regard-kiosk", "regard-agent", "regard-settle"):
+        settings = settings_in(f"{name}.service")
+        assert settings["LoadCredential"] == [f"store-key:{memory}/store-key"]
+        for needs in ("Wants", "After"):
+            assert "regard-store-key.service" in settings[needs][0].split()
 
 
 @pytest.mark.parametrize("name", ["regard-kiosk", "regard-agent"])
