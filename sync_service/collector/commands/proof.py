@@ -1,4 +1,4 @@
-"""What ``regard-collector`` does to prove its logs, one function a command."""
+"""Proof that nothing is missing from any log, and nothing altered."""
 
 import argparse
 import json
@@ -6,25 +6,71 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 
-from sync_service.collector.database import forget_deleted, reading
+from sync_service.collector.commands.grammar import Group, add_command
+from sync_service.collector.database import reading
 from sync_service.collector.error import OfficeError
 from sync_service.collector.insight.period import Month, read_period
 from sync_service.collector.office import Office, open_office
-from sync_service.collector.proof.findings import ADVICE, Finding, Kind, told, told_day
-from sync_service.collector.proof.redactions import find_by_id, find_by_place
-from sync_service.collector.proof.redactions import redact as redact_record
+from sync_service.collector.proof.findings import ADVICE, Finding, Kind, told
 from sync_service.collector.proof.statements import make_statement, read_statement
 from sync_service.collector.proof.verification import LogName, Verification, list_logs
 from sync_service.collector.published import Published
-from sync_service.collector.retention import count_emptied, list_kept
-from sync_service.collector.wording import aligned
 from sync_service.contract.error import MalformedError
 from sync_service.contract.publication import Keys
 from sync_service.contract.signing import VerifyingKey
 
 
-async def verify(args: argparse.Namespace) -> int:
+def add_to(group: Group) -> None:
+    """Add ``verify`` and ``statement``."""
+    verify = add_command(
+        group,
+        "verify",
+        _verify,
+        "see that nothing is missing from any log, and nothing altered",
+        "Recompute the chain of every log from what is stored, and compare it with what kiosks"
+        " signed; or with a statement that was made before. docs/proof.md says how to read what it"
+        " says. The exit status is 0 if all is whole, 1 if something is missing or wrong.",
+    )
+    verify.add_argument("site", nargs="?", metavar="SITE", help="only the logs of this site")
+    verify.add_argument("name", nargs="?", metavar="NAME", help="only those of this kiosk there")
+    verify.add_argument(
+        "--json", action="store_true", help="a line of JSON for each finding, and one that sums up"
+    )
+    verify.add_argument(
+        "--ask-again",
+        action="store_true",
+        help="let kiosks be asked for what is missing, as far as they still have it",
+    )
+    verify.add_argument(
+        "--statement",
+        type=Path,
+        metavar="FILE",
+        help="see that all which this statement tells of is still there as it was",
+    )
+    verify.add_argument(
+        "--key",
+        metavar="HEX",
+        help="the public key that the statement must be signed by; without it, any receipt key"
+        " that was published here",
+    )
+    verify.set_defaults(say=print)
+    statement = add_command(
+        group,
+        "statement",
+        _statement,
+        "state what is held of every log at the end of a month, signed",
+        "State what is held of every log at the end of a month, in UTC, signed with the receipt"
+        " key, so that whoever keeps the statement can have it compared later.",
+    )
+    statement.add_argument("month", metavar="MONTH", help="a month that is over, as in: 2026-10")
+    statement.add_argument(
+        "into", nargs="?", type=Path, metavar="FILE", help="a new file; without it, it is printed"
+    )
+
+
+async def _verify(args: argparse.Namespace) -> int:
     """Look at every log, or those asked for; 0 if all is whole, else 1."""
     async with open_office(args.folder) as office:
         logs = await list_logs(office.engine, args.site, args.name)
@@ -56,7 +102,7 @@ async def verify(args: argparse.Namespace) -> int:
     return 1 if report.wrong else 0
 
 
-async def statement(args: argparse.Namespace) -> str:
+async def _statement(args: argparse.Namespace) -> str:
     """Make the statement of a month."""
     try:
         month = read_period(args.month)
@@ -82,66 +128,12 @@ async def statement(args: argparse.Namespace) -> str:
     )
 
 
-async def redact(args: argparse.Namespace) -> str:
-    """Redact a record."""
-    async with open_office(args.folder) as office:
-        if (args.id is None) == (args.log is None or args.seq is None):
-            raise OfficeError("name a record by its id, or by --log and --seq")
-        if args.id is not None:
-            target = await find_by_id(office.engine, args.id)
-        else:
-            target = await find_by_place(office.engine, args.log, args.branch, args.seq)
-        what = f"the {target.kind} from {target.site} that came on {told_day(target.received_on)}"
-        if not args.yes:
-            raise OfficeError(
-                f"This would drop {what}, for ever, with all that was opened of it. Nothing is done"
-                " yet: add --yes."
-            )
-        key = await office.receipt_key()
-        await redact_record(office.engine, target, args.reason, office.today, key)
-        await forget_deleted(office.engine)
-    return (
-        f"Redacted: {what}. Its digest, the reason and the day are kept, signed.\n"
-        "It is still in backups that were made before, and with whoever has exported or pulled it:"
-        " see docs/proof.md."
-    )
-
-
-async def retention(args: argparse.Namespace) -> str:
-    """Say for how long things are kept."""
-    async with open_office(args.folder) as office:
-        kept = await list_kept(office.engine)
-        emptied = await count_emptied(office.engine)
-    sealed_months = office.centre.settings.sealed_months
-    sealed = f"{_months(sealed_months)} after they came" if sealed_months else "as long as answers"
-    heads = ("site", "organisation", "answers are kept", "dropped before")
-    rows = [
-        (
-            each.site,
-            each.organisation,
-            "for ever" if each.kept_months is None else _months(each.kept_months),
-            each.dropped_before or "-",
-        )
-        for each in kept
-    ]
-    return (
-        f"{aligned([heads, *rows])}\n"
-        f"Sealed records that are opened are kept {sealed}; what is not, until it is opened.\n"
-        f"Dropped so far: the sealed bytes of {emptied.sealed + emptied.opened:,} records, and of"
-        f" {emptied.opened:,} of these, all."
-    )
-
-
 async def _receipt_keys(office: Office) -> Sequence[VerifyingKey]:
     """The public receipt keys that ever were published."""
     published = Published(Keys, office.keyring.publishing_keys())
     async with reading(office.engine) as connection:
         await published.load_all(connection)
     return [keys.receipt for keys in published.values()]
-
-
-def _months(number: int) -> str:
-    return "1 month" if number == 1 else f"{number} months"
 
 
 def _read_key(text: str) -> VerifyingKey:

@@ -1,9 +1,11 @@
-"""What ``regard-collector keys`` does, one function a command, which gives what to say."""
+"""The centre's keys: another in place of one, and the sealing key on paper."""
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
+from sync_service.collector.commands.grammar import SPLIT, Group, add_command, add_noun
 from sync_service.collector.config import Centre
 from sync_service.collector.database import reading, writing
 from sync_service.collector.error import OfficeError
@@ -23,7 +25,50 @@ _THEN: Final[Mapping[Rotated, str]] = {
 }
 
 
-async def rotate_key(args: argparse.Namespace) -> str:
+def add_to(group: Group) -> None:
+    """Add ``keys``."""
+    keys = add_noun(group, "keys", "the centre's keys: see docs/keys.md")
+    rotation = add_command(
+        keys,
+        "rotate",
+        _rotate,
+        "let a new key come into force in place of an old one",
+        "Make a new key, and publish it to kiosks, which take it at their next contact; one that"
+        " missed several catches up. The old key stays in the folder: keep it. See docs/keys.md.",
+    )
+    rotation.add_argument(
+        "key",
+        choices=[rotated.value for rotated in Rotated],
+        help="sealing: what kiosks seal to; receipt: what the collector signs its replies with;"
+        " publishing: what publications are signed with",
+    )
+    rotation.add_argument(
+        "--sealing",
+        choices=list(SEALING),
+        help="how a new sealing key seals; without it, as the one in force does",
+    )
+    sheet = add_command(
+        keys,
+        "sheet",
+        _sheet,
+        "write the recovery sheet of the sealing key in force, to be printed",
+        "Write the sealing key in force as words, to be printed and kept in a safe: its file can be"
+        " made again from them. They are read back and proven before the command ends.",
+    )
+    sheet.add_argument("into", type=Path, metavar="INTO", help="a new or empty folder")
+    sheet.add_argument("--split", action="store_true", help=SPLIT)
+    recover = add_command(
+        keys,
+        "recover",
+        _recover,
+        "make the file of a sealing key from its recovery sheets",
+        "Make the file of a sealing key from its recovery sheet, or from two of the three if it was"
+        " split, typed into files. Where the key is here already, this proves the paper.",
+    )
+    recover.add_argument("sheet", type=Path, nargs="+", metavar="SHEET", help="a sheet as a file")
+
+
+async def _rotate(args: argparse.Namespace) -> str:
     """Let a new key come into force in place of one of the centre's."""
     rotated = Rotated(args.key)
     algorithm = None if args.sealing is None else SEALING[args.sealing]
@@ -39,7 +84,7 @@ async def rotate_key(args: argparse.Namespace) -> str:
     )
 
 
-async def write_sheet(args: argparse.Namespace) -> str:
+async def _sheet(args: argparse.Namespace) -> str:
     """Write the recovery sheets of the sealing key in force."""
     async with open_office(args.folder) as office:
         keyring = office.keyring
@@ -58,7 +103,7 @@ async def write_sheet(args: argparse.Namespace) -> str:
     )
 
 
-async def recover_key(args: argparse.Namespace) -> str:
+async def _recover(args: argparse.Namespace) -> str:
     """Make the file of a sealing key from its recovery sheets."""
     key = read_sheets(args.sheet)
     path = Keyring(Centre.read(args.folder).keys).keep_opening_key(key)
