@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
@@ -24,10 +25,12 @@ from kiosk_app.kiosk import Kiosk
 from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.layout.compositor import Compositor
 from kiosk_app.layout.fit import Fitting
+from kiosk_app.retiring import REQUEST, Retirement
 from kiosk_app.settling import settle_in
 from kiosk_app.ui.window import prepare
 from kiosk_app.writer import Pace, Store, UnsavedError, Writer
-from sync_service.contract.stamp import Stamp, StampError
+from sync_service.contract.network import Network
+from sync_service.contract.stamp import PACKED_FILE, Stamp, StampError
 from sync_service.logs import log_to_stdout
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import (
@@ -83,6 +86,11 @@ whoever flashed the card has put it; takes it to where the settings have the sta
 and removes it on the boot drive. Run it before each start, as whoever may write there. It ends
 with 0 if the kiosk can start; with 1 if the stamp on the boot drive was refused, which is left
 there, and the kiosk can start as before; with 2 if there is no stamp to start from.
+
+A file or folder called retire-this-kiosk on the boot drive retires the kiosk: with --settle-in, it
+is seen to that nothing is asked any more, and the kiosk is wiped once all that it holds has been
+delivered, or carried and taken in by the centre. Until then the command ends with 1, and says what
+is left. Without that file the kiosk asks again.
 """
 
 _FAILED: Final = 3
@@ -97,7 +105,9 @@ def main() -> int:
     arguments = _arguments()
     forbid_core_dumps()
     if arguments.settle_in is not None:
-        return settle(arguments.settings, arguments.settle_in, arguments.connections)
+        return settle(
+            arguments.settings, arguments.settle_in, arguments.connections, arguments.keys
+        )
     log_to_stdout()
     for ours in ("kiosk_app", "hardware"):
         logging.getLogger(ours).setLevel(logging.INFO)
@@ -145,6 +155,14 @@ def _arguments() -> argparse.Namespace:
         "--settle-in", type=Path, metavar="BOOT", help="only take the stamp from this boot drive"
     )
     parser.add_argument(
+        "--keys",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="with --settle-in: the files of the store's key, to be wiped if the kiosk is retired",
+    )
+    parser.add_argument(
         "--connections",
         type=Path,
         metavar="FOLDER",
@@ -153,8 +171,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def settle(settings_path: Path, boot: Path, connections: Path | None = None) -> int:
-    """Take the stamp from the boot drive, and let NetworkManager know of the site's network.
+def settle(
+    settings_path: Path, boot: Path, connections: Path | None = None, keys: Sequence[Path] = ()
+) -> int:
+    """Retire the kiosk if that is wanted; take the stamp from the boot drive, unless it is being
+    retired; and let NetworkManager know of the site's network.
 
     Gives the command's exit status.
     """
@@ -162,11 +183,16 @@ def settle(settings_path: Path, boot: Path, connections: Path | None = None) -> 
     try:
         settings = read_settings(settings_path, KioskSettings)
         kept = Path(settings.stamp)
+        retiring = _is_retiring(_retirement(settings, boot, keys))
         try:
-            stamp = settle_in(boot, kept, lambda brought: _judge(brought, settings))
-        except (KioskError, MalformedKeyError, OutboxError, StampError) as error:
+            stamp = settle_in(
+                boot, kept, lambda brought: _judge(brought, settings, retiring=retiring)
+            )
+        except (KioskError, OutboxError, StampError) as error:
             print(f"regard-kiosk: {error}", file=sys.stderr)
             if not kept.exists():
+                if connections is not None:
+                    write_keyfiles(Network(None), connections)
                 return 2
             stamp, status = read_stamp(kept), 1
         if connections is not None:
@@ -177,15 +203,51 @@ def settle(settings_path: Path, boot: Path, connections: Path | None = None) -> 
     except OSError as error:
         print(f"regard-kiosk: {connections}: {error.strerror}", file=sys.stderr)
         return 1
-    return status
+    return 1 if retiring else status
 
 
-def _judge(stamp: Stamp, settings: KioskSettings) -> None:
+def _retirement(settings: KioskSettings, boot: Path, keys: Sequence[Path]) -> Retirement:
+    named = () if settings.store_key is None else (Path(settings.store_key),)
+    return Retirement(
+        boot=boot,
+        stamp=Path(settings.stamp),
+        data=Path(settings.data),
+        store=settings.store_path,
+        keys=(*named, *keys),
+        find_key=lambda: StoreKey.find(settings.store_key, os.environ),
+        clock=Clock(),
+    )
+
+
+def _is_retiring(retirement: Retirement) -> bool:
+    """Go on to retire the kiosk, if that is wanted; whether it is not done yet."""
+    try:
+        if not retirement.wanted:
+            with suppress(OutboxError):  # the kiosk itself will tell
+                retirement.give_up()
+            return False
+        retirement.retire()
+    except (KioskError, OutboxError) as error:
+        print(f"regard-kiosk: {error}", file=sys.stderr)
+        return True
+    except OSError as error:
+        print(f"regard-kiosk: {error.filename}: {error.strerror}", file=sys.stderr)
+        return True
+    print("regard-kiosk: all that was recorded here was delivered, and nothing is left of it")
+    return False
+
+
+def _judge(stamp: Stamp, settings: KioskSettings, *, retiring: bool) -> None:
     """See that this kiosk can go by a stamp: its panel has room, its store is of that centre.
 
     Raises:
-        NotAskableError, UnknownPanelError, ForeignStampError: it can't.
+        NotAskableError, UnknownPanelError, StampError: it can't.
     """
+    if retiring:
+        raise StampError(
+            f"{PACKED_FILE}: left there until this kiosk is retired; or remove {REQUEST} from"
+            " beside it, if it is not to be retired"
+        )
     panel = settings.find_panel(stamp.panel)
     Fitting(Compositor(panel, read_catalogues())).put_stamp_in_force(stamp)
     if not newest_store(settings.store_path).exists():

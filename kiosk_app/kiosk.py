@@ -56,6 +56,7 @@ class Kiosk:
         self._session_begun = session_begun
         self._working = False
         self._unsaved = False
+        self._left: int | None = None
         self._before_pause = Screen.ATTRACT
         self._judged: Posted | None = None
         self._rests = 0
@@ -290,6 +291,15 @@ class Kiosk:
         if resting or self._screen is Screen.OUT_OF_SERVICE:
             self._rest(now)
 
+    def retire(self, left: int | None, now: float) -> None:
+        """The kiosk is being retired, and so many records are left to deliver; `None`: it is not.
+
+        A session that is open is not cut short for it, and is the last.
+        """
+        self._left = left
+        if self._uncovered in (Screen.ATTRACT, *_READING, Screen.OUT_OF_SERVICE):
+            self._rest(now)
+
     # The end
 
     def close(self, now: float) -> None:
@@ -415,7 +425,7 @@ class Kiosk:
         self._wall = Wall(self._in_force, moment, self._rests)
         self._rests += 1
         self._judged = None
-        open_for_all = self._working and not self._unsaved
+        open_for_all = self._working and not self._unsaved and self._left is None
         self._change(Screen.ATTRACT if open_for_all else Screen.OUT_OF_SERVICE, now)
 
     def _change(self, screen: Screen, now: float) -> None:

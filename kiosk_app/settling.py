@@ -9,6 +9,7 @@ overwritten on a memory card: that is why the enrolment code enrols one kiosk on
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from sync_service.contract.stamp import (
     MAX_PACKED_LENGTH,
@@ -20,6 +21,8 @@ from sync_service.contract.stamp import (
 )
 from sync_service.outbox.database import sync_folder
 from sync_service.outbox.whole_file import write_whole
+
+_CHUNK: Final = 1 << 20
 
 
 def settle_in(boot: Path, settled: Path, judge: Callable[[Stamp], None]) -> Stamp:
@@ -46,10 +49,21 @@ def settle_in(boot: Path, settled: Path, judge: Callable[[Stamp], None]) -> Stam
         stamp = Stamp.unpack(kept)
         if brought is not None:
             _note(boot / SETTLED_FILE, Settled.of(stamp))
-            _erase(boot / PACKED_FILE)
+            erase(boot / PACKED_FILE)
     except OSError as error:
         raise StampError(f"{error.filename or boot}: {error.strerror}") from None
     return stamp
+
+
+def erase_taken(boot: Path, settled: Path) -> None:
+    """Erase the stamp on a boot drive if it is the one that is kept, perhaps overwritten in part.
+
+    Raises:
+        OSError: it can't be done.
+    """
+    brought, kept = _read(boot / PACKED_FILE), _read(settled)
+    if brought is not None and kept is not None and _is_left_of(brought, kept):
+        erase(boot / PACKED_FILE)
 
 
 def _read(path: Path) -> bytes | None:
@@ -76,9 +90,16 @@ def _note(left: Path, settled: Settled) -> None:
     sync_folder(left.parent)
 
 
-def _erase(path: Path) -> None:
+def erase(path: Path) -> None:
+    """Overwrite a file and remove it; then that survives a power cut.
+
+    Raises:
+        OSError: it can't be done.
+    """
     with path.open("r+b") as file:
-        file.write(bytes(path.stat().st_size))
+        left = path.stat().st_size
+        while left > 0:
+            left -= file.write(bytes(min(left, _CHUNK)))
         file.flush()
         os.fsync(file.fileno())
     path.unlink()

@@ -6,32 +6,23 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Final, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
+from kiosk_app.days import put_days, seal
 from kiosk_app.door import Door
 from kiosk_app.error import KioskError, NotAskableError
 from kiosk_app.in_force import InForce
-from sync_service.contract.publication import Keys, Publication
-from sync_service.contract.record import (
-    DayRecord,
-    Moment,
-    Record,
-    Response,
-    Verdict,
-    encode_record,
-    half_day_of,
-)
+from sync_service.contract.publication import Publication
+from sync_service.contract.record import Response, Verdict
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import DamagedStoreError, OutboxError
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.state import DayCount, Held, State
 
 log = logging.getLogger(__name__)
-
-_NOON: Final = time(12)
 
 
 class UnsavedError(KioskError):
@@ -55,6 +46,9 @@ class Listener(Protocol):
 
     def publish(self, in_force: InForce, now: float) -> None:
         """Something new is in force."""
+
+    def retire(self, left: int | None, now: float) -> None:
+        """The kiosk is being retired, with so much left to deliver; `None`: no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +118,7 @@ class Writer:
         self._store: Store | None = None
         self._revision: int | None = None
         self._held: Held | None = None
+        self._left: int | None = None
         self._opened_on: date | None = None
         self._finished_on: date | None = None
         self._well: bool | None = None
@@ -248,6 +243,7 @@ class Writer:
             self._counts[0](self._store.state, held.assignment.serial)
             self._counts.popleft()
         self._finish_days(self._store, held)
+        self._tell_of_retiring(self._store)
 
     def _publications(self, state: State) -> Held:
         """What the store holds; the listener is told of what is new in it."""
@@ -269,7 +265,7 @@ class Writer:
         # What may be in the store already is never sealed for a log that was begun since.
         log_id = outbox.log_id if entry.sealed else outbox.next_log()
         if entry.log_id != log_id:
-            entry.sealed = _seal(entry.record, held, log_id)
+            entry.sealed = seal(entry.record, held, log_id)
             entry.log_id = log_id
         outbox.put(entry.sealed, entry.record.moment.half_day)
 
@@ -278,23 +274,15 @@ class Writer:
         today = self._today()
         if today == self._finished_on:
             return
-        for count in store.state.finished_days(today):
-            record = self._day_record(count)
-            sealed = _seal(record, held, store.outbox.next_log())
-            half_day = record.moment.half_day
-            store.outbox.put_day(sealed, half_day, count.day, count.assignment, sure=count.sure)
+        put_days(store.state.finished_days(today), store.outbox, held, self._clock)
         self._finished_on = today
 
-    def _day_record(self, count: DayCount) -> DayRecord:
-        last_half = half_day_of(datetime.combine(count.day, _NOON))
-        return DayRecord(
-            assignment=count.assignment,
-            moment=Moment(last_half, None if count.sure else self._clock.evidence()),
-            minutes_available=count.minutes_available,
-            minutes_out_of_service=count.minutes_out_of_service,
-            sessions_begun=count.sessions_begun,
-            approaches=count.approaches,
-        )
+    def _tell_of_retiring(self, store: Store) -> None:
+        """Tell the listener if the kiosk is being retired, and how much is left to deliver."""
+        left = store.outbox.undelivered().number if store.state.retiring else None
+        if left != self._left:
+            self._left = left
+            self._door.post(partial(self._listener.retire, left))
 
     def _close_store(self) -> None:
         if self._store is not None:
@@ -324,9 +312,3 @@ class Writer:
 
     def _today(self) -> date:
         return self._clock.moment(self._timezone).day
-
-
-def _seal(record: Record, held: Held, log_id: bytes) -> bytes:
-    keys = held.keys.body
-    assert isinstance(keys, Keys)
-    return keys.sealing.seal(encode_record(record), log_id)

@@ -147,8 +147,9 @@ class Agent:
         if receipt is not None:
             depth = depth_step(self._outbox.extent().depth)
             log.info("delivered what was due", extra={"depth": depth})
-        # Whoever lost something will say what it wants at the next status.
-        soon = receipt is not None and self._lost_something(receipt)
+        # Whoever lost something will say what it wants at the next status; and of a kiosk that
+        # goes, the last status shall say that nothing waits.
+        soon = receipt is not None and (self._lost_something(receipt) or self._state.retiring)
         self._contact_in_s = 0 if soon else self._near(self._settings.contact_s)
 
     def _offer_former_logs(self, status: Status) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from sync_service.contract.publication import Assignment
 from sync_service.contract.stamp import Stamp
@@ -10,6 +11,9 @@ from sync_service.outbox.clock import Clock
 from sync_service.outbox.identity import Identity
 from sync_service.outbox.outbox import Outbox
 from sync_service.outbox.state import State
+
+RETIRING: Final = "kiosk-retiring"
+"""The short code by which a kiosk that is being retired says so, among those of its troubles."""
 
 
 class Introduction:
@@ -66,8 +70,12 @@ class Introduction:
             last_error=self._state.last_error,
             publications=self._state.serials(),
             stamp_id=self._stamp.stamp_id,
-            troubles=self._state.troubles,
+            troubles=self._troubles(),
         )
+
+    def _troubles(self) -> tuple[str, ...]:
+        """What is wrong with what is bolted to the kiosk; and that it goes, if it does."""
+        return (*([RETIRING] if self._state.retiring else []), *self._state.troubles)
 
     def about_former_logs(self, status: Status) -> Iterator[Status]:
         """The same as a status says, but about each log before the one in use."""

@@ -356,7 +356,7 @@ def replace_store(
     Raises:
         BusyStoreError: another process has the store open; nothing was changed.
     """
-    engine = _engine(lambda: path, key, _ALONE_TIMEOUT_S, "alone")
+    engine = open_alone(path, key)
     try:
         with engine.connect() as old:
             old.exec_driver_sql("ROLLBACK")  # of the transaction that each connection begins with
@@ -418,6 +418,14 @@ def _examine(path: Path, key: StoreKey, busy_timeout_s: float) -> None:
 def open_to_read(path: Path, key: StoreKey, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
     """The very store at ``path``, in whatever state it is, and never to be written to."""
     return _engine(lambda: path, key, busy_timeout_s, "ro")
+
+
+def open_alone(path: Path, key: StoreKey) -> Engine:
+    """The very store at ``path``, which nobody else can open from the first transaction on.
+
+    Each method of what is made of it raises a `BusyStoreError` if another process has it open.
+    """
+    return _engine(lambda: path, key, _ALONE_TIMEOUT_S, "alone")
 
 
 def migrate(engine: Engine, migrations: Sequence[Sequence[str]]) -> None:

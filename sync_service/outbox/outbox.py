@@ -80,6 +80,19 @@ class Extent:
     oldest_waiting: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """How many records are nowhere but here: those that wait, and those that the centre refused."""
+
+    waiting: int
+    quarantined: int
+
+    @property
+    def number(self) -> int:
+        """All of them."""
+        return self.waiting + self.quarantined
+
+
 class Outbox:
     """The log in a store, from the kiosk's `put` to the agent's `settle`.
 
@@ -252,6 +265,15 @@ class Outbox:
         """
         with reading(self._engine) as connection:
             return _extent(connection, _log_in_use(connection), hold)
+
+    def undelivered(self) -> Undelivered:
+        """What would be lost with this store, of all its logs."""
+        with reading(self._engine) as connection:
+            waiting, quarantined = connection.exec_driver_sql(
+                "SELECT count(*) FILTER (WHERE state = 'waiting'), count(*) FROM record"
+                " WHERE state <> 'delivered'"
+            ).one()
+        return Undelivered(waiting, quarantined - waiting)
 
     def former_extents(self, hold: int | None = None) -> list[Extent]:
         """The same of the logs before the one in use, of which anything is still held."""

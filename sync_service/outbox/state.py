@@ -34,6 +34,7 @@ _MOST: Final = 65535  # that a day record counts to
 _SIGNED: Final = "signed_time"
 _SEEN: Final = "seen_time"
 _PUBLISHED_AT: Final = "published_at"
+_RETIRING: Final = "retiring"
 
 
 class ForeignPublicationError(ContractError):
@@ -209,19 +210,20 @@ class State:
         with writing(self._engine) as connection:
             _count(connection, DayCount(day, assignment, 0, 0, 0, 1, sure))
 
-    def finished_days(self, today: date) -> list[DayCount]:
+    def finished_days(self, today: date | None) -> list[DayCount]:
         """What was counted of other days than this, oldest first; see `Outbox.put_day`.
 
-        A clock that was wrong may have counted days that are still to come.
+        A clock that was wrong may have counted days that are still to come. `None`: all days are
+        over, for a kiosk that is being retired.
         """
         with reading(self._engine) as connection:
             rows = connection.execute(
                 text(
-                    "SELECT *, 1 AS sure FROM day WHERE day <> :today"
-                    " UNION ALL SELECT *, 0 FROM unsure_day WHERE day <> :today"
+                    "SELECT *, 1 AS sure FROM day WHERE day IS NOT :today"
+                    " UNION ALL SELECT *, 0 FROM unsure_day WHERE day IS NOT :today"
                     " ORDER BY day, assignment, sure"
                 ),
-                {"today": today.isoformat()},
+                {"today": today and today.isoformat()},
             ).all()
         return [
             DayCount(
@@ -235,6 +237,17 @@ class State:
             )
             for row in rows
         ]
+
+    @property
+    def retiring(self) -> bool:
+        """Whether the kiosk is being retired: it asks no more, and counts no more."""
+        with reading(self._engine) as connection:
+            return read_fact(connection, _RETIRING) is not None
+
+    def note_retiring(self, retiring: bool) -> None:
+        """Keep whether the kiosk is being retired."""
+        with writing(self._engine) as connection:
+            keep_fact(connection, _RETIRING, 1 if retiring else None)
 
     def times(self) -> Times:
         """What is known here of the time."""
@@ -470,6 +483,8 @@ def _assigned(assignment: _Taken | None) -> Assignment:
 
 
 def _count(connection: Connection, counted: DayCount) -> None:
+    if read_fact(connection, _RETIRING) is not None:
+        return  # the record of its last day was put
     table = "day" if counted.sure else "unsure_day"
     connection.execute(
         text(

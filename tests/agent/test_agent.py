@@ -70,6 +70,18 @@ def test_a_status_says_how_the_kiosk_is_in_steps_and_by_the_day(kiosk, collector
     assert status.publications == kiosk.state.serials()
 
 
+def test_a_kiosk_that_is_being_retired_says_so_and_last_that_nothing_waits(kiosk, collector, waits):
+    kiosk.put(2)
+    kiosk.state.note_retiring(True)
+    kiosk.state.note_troubles(["presence-failed"])
+    run(kiosk, waits, rounds=2)
+    assert kinds(collector) == ["Status", "Batch", "Status"]
+    assert [status.depth for status in collector.of(Status)] == [1, 0]
+    assert {status.troubles for status in collector.of(Status)} == {
+        ("kiosk-retiring", "presence-failed")
+    }
+
+
 def test_nothing_is_delivered_before_the_publications_were_taken(kiosk, collector, centre):
     kiosk.put(1)
     collector.offer(centre.keys(2, receipt=OTHER_KEY), centre.publishing)

@@ -142,6 +142,7 @@ def test_what_waits_on_a_kiosk_is_said_in_steps(depth, oldest, told):
     [
         (None, "-"),
         ("button-2-stuck lamp-1-failed", "button 2 stuck, lamp 1 does not work"),
+        ("kiosk-retiring lamp-1-failed", "it is being retired, lamp 1 does not work"),
         ("power-low case-was-open", "the power supply is too weak, the case was opened"),
     ],
 )

@@ -126,7 +126,10 @@ def test_the_stamp_is_taken_from_the_boot_drive_before_anyone_reads_it_and_once_
 
     assert command[:3] == ["/usr/bin/regard-kiosk", "/etc/regard/kiosk.toml", "--settle-in"]
     written = {path.removeprefix("-") for path in settings["ReadWritePaths"][0].split()}
-    assert {command[3], command[5], str(Path(shipped.stamp).parent)} == written
+    stamp = Path(shipped.stamp)
+    assert {command[3], command[5], str(stamp.parent), "/run/regard"} == written
+    kept = {str(stamp.with_name(name)) for name in ("store-key", "store-key.salt")}
+    assert command[6:] == ["--keys", "/run/regard/store-key", *sorted(kept)]
     assert settings["RemainAfterExit"] == ["yes"]
     for reader in ("regard-kiosk.service", "regard-agent.service"):
         assert reader in settings["Before"][0].split()

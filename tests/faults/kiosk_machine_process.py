@@ -105,6 +105,9 @@ class Respondents:
     def publish(self, in_force: InForce, now: float) -> None:
         """They don't mind."""
 
+    def retire(self, left: int | None, now: float) -> None:
+        """Nobody wants that."""
+
 
 def kiosk(store: str, key: str, stamp: str, first: int, *, durable: bool = True) -> None:
     """Record responses, numbered from ``first``, by the kiosk's own writer."""

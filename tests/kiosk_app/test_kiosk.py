@@ -351,6 +351,34 @@ def test_a_kiosk_is_out_of_service_until_it_is_told_otherwise(centre):
     assert trial.shown == OUT
 
 
+def test_a_kiosk_that_is_being_retired_asks_nobody_any_more(trial):
+    trial.do("retire", 3)
+    assert trial.shown == OUT
+    for event in (("in_service",), ("publish", trial.kiosk._in_force), ("retire", 0)):
+        trial.do(*event)
+        trial.wait(1)
+        trial.do("answer", 1, 1, "en")
+        assert (trial.shown, trial.recorded) == (OUT, [])
+    assert not trial.kiosk.available
+    trial.do("retire", None)
+    assert trial.shown == (ATTRACT, 1)
+
+
+def test_a_session_that_is_open_is_the_last_of_a_kiosk_that_is_being_retired(trial):
+    trial.do("answer", 1, 1, "en")
+    trial.do("retire", 0)
+    trial.wait(1)
+    assert trial.shown == (ASKING, 2)
+    trial.do("skip", 2, "en")
+    trial.wait(1)
+    trial.do("skip", 3, "en")
+    trial.do("recorded")
+    assert trial.shown == THANKS
+    trial.wait(100)
+    trial.do("tick")
+    assert trial.shown == OUT
+
+
 def test_a_session_is_not_cut_short_when_the_store_fails_in_the_middle(trial):
     play(
         trial,

@@ -17,6 +17,7 @@ from kiosk_app.writer import Pace, Store, UnsavedError, Writer
 from sync_service.contract.publication import Publication
 from sync_service.contract.record import DayRecord, Ending, Fairness, Verdict
 from sync_service.contract.sealing import OpeningKey, generate_opening_key
+from sync_service.contract.wire import Recorded
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import BusyStoreError, open_store, reading, writing
 from sync_service.outbox.outbox import Outbox
@@ -44,6 +45,9 @@ class Told:
 
     def publish(self, in_force, now):
         self.events.append(in_force)
+
+    def retire(self, left, now):
+        self.events.append(f"retiring, {left} left")
 
     @property
     def words(self):
@@ -183,6 +187,21 @@ def test_a_verdict_that_can_not_be_stored_is_tried_again_and_fails_only_the_resp
     desk.wait_for("failed", "recorded", "in service")
     store.dispose()
     assert [type(record).__name__ for record in desk.site.records()] == ["Verdict", "Response"]
+
+
+def test_a_kiosk_that_is_being_retired_is_told_before_it_asks_and_how_much_is_left(desk):
+    store = desk.open_store()
+    outbox, state = store.outbox, store.state
+    for each in range(2):
+        outbox.put(bytes([each]) * 64, 0)
+    state.note_retiring(True)
+    desk.start()
+    desk.wait_for("retiring, 2 left", "in service")
+    outbox.settle(outbox.log_id, 1, [Recorded.ACCEPTED] * 2, date(2026, 3, 10))
+    desk.wait_for("retiring, 0 left")
+    state.note_retiring(False)
+    desk.wait_for("retiring, None left")
+    store.close()
 
 
 def test_closing_stores_a_verdict_that_still_waits(desk):
