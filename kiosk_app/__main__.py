@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -11,26 +10,35 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from random import SystemRandom
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from hardware.watchdog import Watchdog, WatchdogError
 from kiosk_app.config import KioskSettings
 from kiosk_app.connections import write_keyfiles
 from kiosk_app.door import Door
-from kiosk_app.error import KioskError, NoPanelError, ScreenError
+from kiosk_app.ending import hold_signals, when_ended
+from kiosk_app.error import (
+    ForeignRecordsError,
+    KioskError,
+    NoPanelError,
+    OtherPanelError,
+    ScreenError,
+)
 from kiosk_app.failure import log_failure
 from kiosk_app.hand import Hand
+from kiosk_app.hanging import hang, hang_instead
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.layout.compositor import Compositor
 from kiosk_app.layout.fit import Fitting
+from kiosk_app.refusal import keep_refusal, notice_of
 from kiosk_app.retiring import REQUEST, Retirement
 from kiosk_app.settling import settle_in
 from kiosk_app.ui.window import prepare
+from kiosk_app.view import Notice, NoticeKind
 from kiosk_app.writer import Pace, Store, UnsavedError, Writer
 from sync_service.contract.network import Network
-from sync_service.contract.stamp import PACKED_FILE, Stamp, StampError
+from sync_service.contract.stamp import PACKED_FILE, MissingStampError, Stamp, StampError
 from sync_service.logs import log_to_stdout
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import (
@@ -74,7 +82,9 @@ the store can be delivered, so it must outlast the kiosk's restarts.
 The kiosk ends with 2 if the settings, the stamp or the store's key can't be used, and with 1 if
 it had to stop while a record could not be stored. If its screen fails, that is said on it, and the
 kiosk ends with 3, as it does where there is no screen yet, or another than its panel: it must be
-started again at once. systemd does that by
+started again at once. Where systemd runs it (NOTIFY_SOCKET is set), nobody reads why it can't
+start: there a notice on the screen says so, until the service is started again. systemd does all
+that by
 
   Restart=on-failure
   RestartPreventExitStatus=2
@@ -91,10 +101,12 @@ A file or folder called retire-this-kiosk on the boot drive retires the kiosk: w
 is seen to that nothing is asked any more, and the kiosk is wiped once all that it holds has been
 delivered, or carried and taken in by the centre. Until then the command ends with 1, and says what
 is left. Without that file the kiosk asks again.
+
+With --notice the kiosk does not start. Its screen shows what CODE stands for, in the languages of
+the settings' stamp if there is one, until a signal ends it.
 """
 
 _FAILED: Final = 3
-_ENDING: Final = {signal.SIGTERM, signal.SIGINT}
 _MINUTE_S: Final = 60.0
 _CLOSING_S: Final = 20.0
 """How long a response may take to be stored while the kiosk stops."""
@@ -112,19 +124,12 @@ def main() -> int:
     for ours in ("kiosk_app", "hardware"):
         logging.getLogger(ours).setLevel(logging.INFO)
     try:
-        settings = read_settings(arguments.settings, KioskSettings)
-        stamp = read_stamp(Path(settings.stamp))
-        store_key = StoreKey.find(settings.store_key, os.environ)
         watchdog = Watchdog.from_environment(os.environ)
-        compositor = Compositor(settings.find_panel(stamp.panel), read_catalogues())
         with TemporaryDirectory(prefix="regard-kiosk-") as home:
-            prepare(
-                home=Path(home),
-                panel=compositor.panel,
-                fullscreen=settings.fullscreen,
-                rotation=stamp.rotation if settings.rotation is None else settings.rotation,
-            )
-            _run(settings, stamp, compositor, store_key, watchdog, home=Path(home))
+            if arguments.notice is not None:
+                ended = hang(arguments.notice, arguments.settings, watchdog, Path(home))
+                return 0 if ended else _FAILED
+            _start(arguments.settings, watchdog, Path(home))
     except UnsavedError as error:
         print(f"regard-kiosk: {error}", file=sys.stderr)
         return 1
@@ -136,11 +141,27 @@ def main() -> int:
         return _FAILED
     except (KioskError, SettingsError, StampError, MalformedKeyError, WatchdogError) as error:
         print(f"regard-kiosk: {error}", file=sys.stderr)
-        return 2
+        if arguments.notice is None and "NOTIFY_SOCKET" in os.environ:
+            hang_instead(error, arguments.settings)
+        return _FAILED if isinstance(error, OtherPanelError) else 2
     except Exception as error:  # noqa: BLE001  # the kiosk's top: no traceback may tell of answers
         log_failure(error)
         return _FAILED
     return 0
+
+
+def _start(settings_path: Path, watchdog: Watchdog, home: Path) -> None:
+    settings = read_settings(settings_path, KioskSettings)
+    stamp = read_stamp(Path(settings.stamp))
+    store_key = StoreKey.find(settings.store_key, os.environ)
+    compositor = Compositor(settings.find_panel(stamp.panel), read_catalogues())
+    prepare(
+        home=home,
+        panel=compositor.panel,
+        fullscreen=settings.fullscreen,
+        rotation=stamp.rotation if settings.rotation is None else settings.rotation,
+    )
+    _run(settings, stamp, compositor, store_key, watchdog, home=home)
 
 
 def _arguments() -> argparse.Namespace:
@@ -150,7 +171,9 @@ def _arguments() -> argparse.Namespace:
         epilog=EPILOGUE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("settings", metavar="SETTINGS", type=Path, help="the kiosk's settings file")
+    parser.add_argument(
+        "settings", metavar="SETTINGS", nargs="?", type=Path, help="the kiosk's settings file"
+    )
     parser.add_argument(
         "--settle-in", type=Path, metavar="BOOT", help="only take the stamp from this boot drive"
     )
@@ -168,7 +191,18 @@ def _arguments() -> argparse.Namespace:
         metavar="FOLDER",
         help="with --settle-in: also write NetworkManager's keyfiles of the site's network there",
     )
-    return parser.parse_args()
+    parser.add_argument(
+        "--notice",
+        type=Notice.parse,
+        metavar="CODE",
+        help="only show this notice: "
+        + ", ".join(kind.value for kind in NoticeKind)
+        + "; with :N after it where N answers wait",
+    )
+    arguments = parser.parse_args()
+    if arguments.settings is None and arguments.notice is None:
+        parser.error("the settings file is missing")
+    return arguments
 
 
 def settle(
@@ -183,13 +217,21 @@ def settle(
     try:
         settings = read_settings(settings_path, KioskSettings)
         kept = Path(settings.stamp)
-        retiring = _is_retiring(_retirement(settings, boot, keys))
+        retirement = _retirement(settings, boot, keys)
+        wanted = retirement.wanted
+        retiring = _is_retiring(retirement)
         try:
             stamp = settle_in(
                 boot, kept, lambda brought: _judge(brought, settings, retiring=retiring)
             )
+            keep_refusal(settings.refusal_path, None)
         except (KioskError, OutboxError, StampError) as error:
             print(f"regard-kiosk: {error}", file=sys.stderr)
+            retired = wanted and not retiring and isinstance(error, MissingStampError)
+            keep_refusal(
+                settings.refusal_path,
+                Notice(NoticeKind.RETIRED) if retired else notice_of(error),
+            )
             if not kept.exists():
                 if connections is not None:
                     write_keyfiles(Network(None), connections)
@@ -241,7 +283,7 @@ def _judge(stamp: Stamp, settings: KioskSettings, *, retiring: bool) -> None:
     """See that this kiosk can go by a stamp: its panel has room, its store is of that centre.
 
     Raises:
-        NotAskableError, UnknownPanelError, StampError: it can't.
+        NotAskableError, UnknownPanelError, StampError, ForeignRecordsError: it can't.
     """
     if retiring:
         raise StampError(
@@ -257,7 +299,7 @@ def _judge(stamp: Stamp, settings: KioskSettings, *, retiring: bool) -> None:
         State(engine).check(stamp)
     except ForeignStampError as error:
         waiting = Outbox(engine).extent().depth
-        raise StampError(f"{error}. Records that wait in it to be delivered: {waiting}") from None
+        raise ForeignRecordsError(str(error), waiting) from None
     finally:
         engine.dispose()
 
@@ -275,7 +317,7 @@ def _run(
     in_force = fitting.put_stamp_in_force(stamp)
     clock = Clock()
     door = Door()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # on every thread; `_show` waits for them
+    hold_signals()  # `_show` waits for them
 
     def open_shared_store() -> Store:
         engine = open_or_renew(settings.store_path, store_key, settings.identity_path)
@@ -312,7 +354,6 @@ def _run(
         writer.start(kiosk)
         closing.callback(writer.close, _CLOSING_S)
         closing.callback(lambda: kiosk.close(time.monotonic()))
-        closing.callback(watchdog.stopping)
         _show(settings, kiosk, compositor, caretaker, door=door, writer=writer, watchdog=watchdog)
 
 
@@ -328,7 +369,8 @@ def _show(
 ) -> None:
     """Show the kiosk until a signal ends it."""
     # Importing it opens the window.
-    from kiosk_app.ui.app import Chore, KioskApp  # noqa: PLC0415
+    from kiosk_app.ui.app import KioskApp  # noqa: PLC0415
+    from kiosk_app.ui.loop import Chore, Loop  # noqa: PLC0415
 
     def count_minute() -> None:
         writer.count_minute(kiosk.available, watched=caretaker is not None and caretaker.watches)
@@ -336,27 +378,26 @@ def _show(
     chores = [Chore(_MINUTE_S, count_minute)]
     if watchdog.interval_s is not None:
         chores.append(Chore(watchdog.interval_s, watchdog.alive))
+    loop = Loop(tuple(chores))
     app = KioskApp(
         kiosk,
+        loop,
         compositor,
         Hand(settings.repeat_s),
         clock=time.monotonic,
         let_in=door.let_in,
-        chores=tuple(chores),
         trace_view=settings.trace_view,
         surroundings=caretaker,
     )
-    door.open(app.wake)
-
-    def await_signal() -> None:
-        signal.sigwait(_ENDING)
-        door.post(lambda now: app.stop())
-
-    Thread(target=await_signal, name="signals", daemon=True).start()
+    door.open(loop.wake)
+    when_ended(lambda: door.post(lambda now: loop.stop()))
     if caretaker is not None:
         caretaker.start(app.press, writer.count_approach, writer.note_troubles)
     watchdog.ready()
-    app.run()
+    try:
+        app.run()
+    finally:
+        watchdog.stopping()
 
 
 if __name__ == "__main__":

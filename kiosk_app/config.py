@@ -136,6 +136,11 @@ class KioskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
         return Path(self.data, "identity")
 
     @property
+    def refusal_path(self) -> Path:
+        """Beside the stamp, why a newer one was refused."""
+        return Path(self.stamp).with_suffix(".refused")
+
+    @property
     def fake_path(self) -> Path:
         """The folder of the fake hardware."""
         return Path(self.data, "fake")

@@ -12,7 +12,17 @@ from typing import Final, TypeAlias
 from kiosk_app.in_force import InForce
 from kiosk_app.manners import Manners
 from kiosk_app.session import Session
-from kiosk_app.view import About, Asked, Posted, Question, Screen, Trouble, View
+from kiosk_app.view import (
+    About,
+    Asked,
+    Notice,
+    NoticeKind,
+    Posted,
+    Question,
+    Screen,
+    Trouble,
+    View,
+)
 from kiosk_app.wall import Wall
 from sync_service.contract.record import Fairness, InputMode, Moment, Response, Verdict
 
@@ -65,11 +75,14 @@ class Kiosk:
     @property
     def view(self) -> View:
         """What the screen shows now."""
-        trouble = None
-        if self._screen is Screen.OUT_OF_SERVICE:
+        screen, trouble, notice = self._screen, None, None
+        if screen is Screen.OUT_OF_SERVICE:
             trouble = Trouble.NOT_SAVED if self._unsaved else Trouble.NOT_WORKING
+            if self._left is not None and not self._unsaved:
+                kind = NoticeKind.RETIRING if self._left else NoticeKind.ALL_SENT
+                screen, trouble, notice = Screen.NOTICE, None, Notice(kind, self._left)
         return View(
-            screen=self._screen,
+            screen=screen,
             site_name=self._in_force.assignment.site_name,
             languages=self._languages,
             other_languages=self._other_languages,
@@ -78,6 +91,7 @@ class Kiosk:
             about=self._about() if self._screen is Screen.ABOUT else None,
             invitation=self._invitation,
             trouble=trouble,
+            notice=notice,
             saving_shown=self._saving_shown,
         )
 

@@ -15,6 +15,7 @@ from sync_service.contract.stamp import (
     MAX_PACKED_LENGTH,
     PACKED_FILE,
     SETTLED_FILE,
+    MissingStampError,
     Settled,
     Stamp,
     StampError,
@@ -32,8 +33,9 @@ def settle_in(boot: Path, settled: Path, judge: Callable[[Stamp], None]) -> Stam
     safe at every start.
 
     Raises:
-        StampError: there is no stamp, or the one on the boot drive is refused, and left there; or
-            it can't be taken from there. What was kept before is kept still.
+        MissingStampError: there is no stamp.
+        StampError: the one on the boot drive is refused, and left there; or it can't be taken from
+            there. What was kept before is kept still.
     """
     try:
         brought, kept = _read(boot / PACKED_FILE), _read(settled)
@@ -42,7 +44,7 @@ def settle_in(boot: Path, settled: Path, judge: Callable[[Stamp], None]) -> Stam
             write_whole(settled, brought)
             kept = _read(settled)
         if kept is None:
-            raise StampError(
+            raise MissingStampError(
                 f"{boot}: there is no stamp ({PACKED_FILE}): copy the one that the central team"
                 " made for this kiosk there"
             )

@@ -24,6 +24,7 @@ class Screen(StrEnum):
     VERDICT = "verdict"
     DISCARDED = "discarded"
     OUT_OF_SERVICE = "out_of_service"
+    NOTICE = "notice"
 
 
 class Trouble(StrEnum):
@@ -31,6 +32,47 @@ class Trouble(StrEnum):
 
     NOT_SAVED = "not_saved"
     NOT_WORKING = "not_working"
+
+
+class NoticeKind(StrEnum):
+    """Why a kiosk does not ask at all, as staff can tell somebody who can help. Its values are the
+    codes that stand on the screen.
+    """
+
+    NO_STAMP = "no-stamp"
+    STAMP_DAMAGED = "stamp-damaged"
+    STAMP_NEWER = "stamp-newer"
+    STAMP_UNFIT = "stamp-unfit"
+    STAMP_FOREIGN = "stamp-foreign"
+    OTHER_PANEL = "other-panel"
+    DATA_MISSING = "data-missing"
+    SETTINGS = "settings"
+    RETIRING = "retiring"
+    ALL_SENT = "all-sent"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What hangs at a kiosk that does not ask; ``waiting`` counts the records that are on it still,
+    where that is known and matters.
+    """
+
+    kind: NoticeKind
+    waiting: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` gives: a kind, and perhaps a colon and how many records wait.
+
+        Raises:
+            ValueError: it is no notice.
+        """
+        kind, _, waiting = text.partition(":")
+        return cls(NoticeKind(kind), int(waiting or 0))
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.waiting}" if self.waiting else self.kind.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +150,7 @@ class View:
 
     ``languages`` are those that it speaks at once, with equal room; ``other_languages`` those
     that it offers to change to. ``posted`` is the reply on the wall, the one that is looked at, or
-    the answer that is judged.
+    the answer that is judged. ``notice`` is what hangs there while nothing is asked.
     """
 
     screen: Screen
@@ -120,6 +162,7 @@ class View:
     about: About | None = None
     invitation: Invitation | None = None
     trouble: Trouble | None = None
+    notice: Notice | None = None
     saving_shown: bool = False
 
     @property

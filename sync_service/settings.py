@@ -11,6 +11,7 @@ from sync_service.contract.stamp import (
     MAX_FILE_LENGTH,
     MAX_PACKED_LENGTH,
     PACKED_FILE,
+    MissingStampError,
     Stamp,
     StampError,
 )
@@ -55,6 +56,7 @@ def read_stamp(path: Path) -> Stamp:
     """Read a stamp: packed into one file, or the folder that holds that file or all of its files.
 
     Raises:
+        MissingStampError: there is none, or a file of it is missing.
         StampError: a file can't be read, or the stamp is not one to start from.
     """
     packed = path / PACKED_FILE if path.is_dir() else path
@@ -68,5 +70,7 @@ def _read(path: Path, most: int) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(most + 1)
+    except FileNotFoundError as error:
+        raise MissingStampError(f"{path}: can't be read: {error.strerror}") from None
     except OSError as error:
         raise StampError(f"{path}: can't be read: {error.strerror}") from None

@@ -52,6 +52,7 @@ class PassersBy:
 
     def __init__(self, place: Path, panel: Panel, random: Random) -> None:
         from kiosk_app.ui.app import KioskApp
+        from kiosk_app.ui.loop import Loop
 
         self.begun = 0
         self._random = random
@@ -90,13 +91,14 @@ class PassersBy:
             session_begun=self._begin,
             now=self._now,
         )
+        self._loop = Loop(())
         self._app = KioskApp(
             self._kiosk,
+            self._loop,
             compositor,
             Hand(repeat_s=0.5),
             clock=lambda: self._now,
             let_in=self._let_in,
-            chores=(),
             trace_view=False,
         )
         self._moves: Iterator[None] = iter(())
@@ -105,7 +107,7 @@ class PassersBy:
         """Use the kiosk until so many sessions have ended; ``ended`` is told how many, at each."""
         self._moves = self._use(sessions, ended)
         self._writer.start(self._kiosk)
-        self._door.open(self._app.wake)
+        self._door.open(self._loop.wake)
         try:
             self._app.run()
         finally:
@@ -136,7 +138,7 @@ class PassersBy:
                 case _:
                     deed = self._wait if self._random.random() < WALKS_AWAY else self._press
                     yield from self._wipe() if self._random.random() < WIPES else deed()
-        self._app.stop()
+        self._loop.stop()
         yield
 
     def _press(self) -> Iterator[None]:
@@ -177,5 +179,5 @@ class PassersBy:
 
     def _draw(self) -> Iterator[None]:
         """Let the app go round once."""
-        self._app.wake()
+        self._loop.wake()
         yield

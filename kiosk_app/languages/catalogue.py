@@ -6,6 +6,7 @@ from pathlib import PurePath
 import msgspec
 
 from kiosk_app.error import KioskError
+from kiosk_app.view import NoticeKind
 
 
 class CatalogueError(KioskError):
@@ -13,7 +14,9 @@ class CatalogueError(KioskError):
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The words of one language. ``keyboard`` is its rows of letters, from the top."""
+    """The words of one language. ``keyboard`` is its rows of letters, from the top; ``notices``
+    has what staff is told by each kind of notice.
+    """
 
     name: str
     greeting: str
@@ -79,6 +82,14 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     space: str
     delete: str
     keyboard: tuple[str, ...]
+    not_in_use_yet: str
+    no_longer_in_use: str
+    for_staff: str
+    notices: dict[NoticeKind, str]
+
+    def __post_init__(self) -> None:
+        if missing := [kind.value for kind in NoticeKind if kind not in self.notices]:
+            raise ValueError(f"notices lack {', '.join(missing)}")
 
 
 def read_catalogues() -> dict[str, Catalogue]:

@@ -12,6 +12,7 @@ from kiosk_app.layout.frame import Page
 from kiosk_app.layout.lettering import Lettering
 from kiosk_app.layout.measures import Measures, steps_on
 from kiosk_app.layout.message import message_pages, still_there_pages
+from kiosk_app.layout.notice import notice_pages
 from kiosk_app.layout.panel import Panel
 from kiosk_app.layout.placed import Act, Deed, Layout, Placed
 from kiosk_app.layout.reading import (
@@ -104,6 +105,8 @@ def _pages(setting: Setting, view: View, turned: Turned) -> Iterator[Page]:
             return asking_pages(setting, view)
         case Screen.STILL_THERE:
             return still_there_pages(setting, view)
+        case Screen.NOTICE:
+            return notice_pages(setting, view)
         case Screen.ABOUT | Screen.REPLIES | Screen.VERDICT:
             reading = _READINGS[view.screen](view, view.languages[0])
             return reading_pages(setting, reading, view.languages[0], turned.leaf)

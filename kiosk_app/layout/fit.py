@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from kiosk_app.error import KioskError, NoRoomError, NotAskableError
 from kiosk_app.in_force import InForce
@@ -9,10 +10,23 @@ from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.layout.compositor import Compositor, Turned
 from kiosk_app.layout.panel import DEFAULT_PANEL, named_panel
 from kiosk_app.session import Progress
-from kiosk_app.view import About, Asked, Posted, Question, Screen, Trouble, View
+from kiosk_app.view import (
+    About,
+    Asked,
+    Notice,
+    NoticeKind,
+    Posted,
+    Question,
+    Screen,
+    Trouble,
+    View,
+)
 from sync_service.contract.publication import Invitation, Publication
 from sync_service.contract.questionnaire import Item
 from sync_service.contract.stamp import Stamp
+
+_MOST_WAITING: Final = 999_999
+"""More records than a kiosk will ever hold."""
 
 
 class Fitting:
@@ -119,6 +133,8 @@ def _cases(in_force: InForce) -> Iterator[_Case]:
         for number, step in enumerate(in_force.steps(invited=True)):
             for item in step:
                 yield from _asking(in_force, item, language, others, can_go_back=number > 0)
+    if in_force.bilingual:
+        yield from _at_rest(in_force.assignment.site_name, in_force.languages)
     first = [item for invited in (True, False) for item in next(in_force.steps(invited))]
     for item in {item.code: item for item in first}.values():
         if in_force.bilingual:
@@ -134,14 +150,21 @@ def _own(in_force: InForce, language: str) -> Iterator[_Case]:
     for screen in (Screen.STILL_THERE, Screen.PAUSED, Screen.THANKS, Screen.DISCARDED):
         yield _Case(View(screen, site, languages))
     yield _Case(View(Screen.SAVING, site, languages, saving_shown=True))
-    for trouble in Trouble:
-        yield _Case(View(Screen.OUT_OF_SERVICE, site, languages, trouble=trouble))
+    yield from _at_rest(site, languages)
     assignment = in_force.assignment
     about = About(assignment.organisation_name, assignment.contact, assignment.kept_months)
     yield _Case(View(Screen.ABOUT, site, languages, about=about))
     posted = _posted(languages)
     for screen in (Screen.REPLIES, Screen.VERDICT):
         yield _Case(View(screen, site, languages, posted=posted))
+
+
+def _at_rest(site: str, languages: tuple[str, ...]) -> Iterator[_Case]:
+    """What may stand where an attract screen would."""
+    for trouble in Trouble:
+        yield _Case(View(Screen.OUT_OF_SERVICE, site, languages, trouble=trouble))
+    for notice in (Notice(NoticeKind.RETIRING, _MOST_WAITING), Notice(NoticeKind.ALL_SENT)):
+        yield _Case(View(Screen.NOTICE, site, languages, notice=notice))
 
 
 def _asking(

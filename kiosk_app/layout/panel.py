@@ -69,6 +69,17 @@ PANELS: Final = {
 DEFAULT_PANEL: Final = "10.1-1280x800"
 
 
+def panel_of(width_px: int, height_px: int) -> Panel:
+    """What a screen with so many pixels most likely is; of one that has no name, nobody knows the
+    diagonal, so it is taken to be that of most kiosks.
+    """
+    for panel in PANELS.values():
+        if (panel.width_px, panel.height_px) == (width_px, height_px):
+            return panel
+    diagonal_in = PANELS[DEFAULT_PANEL].diagonal_in
+    return Panel(f"{diagonal_in:g}-{width_px}x{height_px}", width_px, height_px, diagonal_in)
+
+
 def named_panel(name: str) -> Panel:
     """The panel of a name.
 

@@ -4,21 +4,18 @@ import json
 import logging
 import time
 from collections.abc import Callable, Set
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Protocol
 
-from kivy.base import EventLoop, runTouchApp, stopTouchApp
-from kivy.cache import Cache
+from kivy.base import EventLoop
 from kivy.clock import Clock
 from kivy.core.window import Window
 
-from kiosk_app.error import NoPanelError, ScreenError
+from kiosk_app.error import OtherPanelError, ScreenError
 from kiosk_app.hand import Hand
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.layout.compositor import Compositor
 from kiosk_app.layout.placed import Act, Box, Deed
-from kiosk_app.ui.event_wait import EventWait
+from kiosk_app.ui.loop import Loop
 from kiosk_app.ui.page import Page
 from kiosk_app.ui.palette import Ground
 from kiosk_app.ui.touch import OneTouch
@@ -27,22 +24,11 @@ from sync_service.contract.record import InputMode
 
 log = logging.getLogger(__name__)
 
-_FRAME_S: Final = 1 / 60
-_LONGEST_WAIT_S: Final = 60.0
-_PURGE_S: Final = 60.0
 _APOLOGY_S: Final = 3.0
 """How long it is said that the screen has failed: enough to read it, before it starts anew."""
 
 _GOES_ON: Final = (Screen.ASKING, Screen.STILL_THERE, Screen.PAUSED)
 """The screens within a session: what was typed is still there after them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chore:
-    """Something to be done at an interval by the screen's own clock: a hung screen does it not."""
-
-    interval_s: float
-    do: Callable[[], None]
 
 
 class Surroundings(Protocol):
@@ -58,45 +44,38 @@ class Surroundings(Protocol):
 class KioskApp:
     """The kiosk on a window.
 
-    ``compositor`` sets its pages, ``hand`` judges what touches it. ``clock`` gives the seconds
-    that the kiosk's events are told with; ``let_in`` lets in what other threads have left, see
-    `wake`. ``surroundings`` are there where anything but the screen is.
+    ``loop`` is the window's, ``compositor`` sets its pages, ``hand`` judges what touches it.
+    ``clock`` gives the seconds that the kiosk's events are told with; ``let_in`` lets in what
+    other threads have left, see `Loop.wake`. ``surroundings`` are there where anything but the
+    screen is.
 
     Raises:
-        NoPanelError: there is no screen, or another than the panel that pages are set for.
+        OtherPanelError: the screen is another than the panel that pages are set for.
     """
 
     def __init__(
         self,
         kiosk: Kiosk,
+        loop: Loop,
         compositor: Compositor,
         hand: Hand,
         *,
         clock: Callable[[], float],
         let_in: Callable[[float], None],
-        chores: tuple[Chore, ...],
         trace_view: bool,
         surroundings: Surroundings | None = None,
     ) -> None:
         self._kiosk = kiosk
+        self._loop = loop
         self._clock = clock
         self._let_in = let_in
-        self._chores = chores
         self._trace_view = trace_view
         self._surroundings = surroundings
         self._offered: int | None = None
-        self._wait = EventWait.of_this_process()
-        if Window is None or not self._wait.on_a_screen:
-            raise NoPanelError(
-                "there is no screen to show the kiosk on: set DISPLAY or WAYLAND_DISPLAY to one,"
-                " or on a console set SDL_VIDEODRIVER=kmsdrm"
-            )
         panel = compositor.panel
-        width, height = Window.system_size
-        if Window.rotation in (90, 270):
-            width, height = height, width
+        width, height = loop.size
         if (width, height) != (panel.width_px, panel.height_px):
-            raise NoPanelError(
+            raise OtherPanelError(
                 f"the screen has {width}x{height} pixels, as it is turned, and the panel"
                 f" {panel.name} has {panel.width_px}x{panel.height_px}: set panel and rotation to"
                 " what is there"
@@ -130,7 +109,6 @@ class KioskApp:
         self._view: View | None = None
         self._drawn: View | None = None
         self._traced: tuple[View, Set[str]] | None = None
-        self._stopping = False
         self._next_tick: Any = None
 
     def run(self) -> None:
@@ -140,31 +118,18 @@ class KioskApp:
             ScreenError: something failed, whatever it was; that the screen is out of service was
                 said on it, if that could still be done.
         """
-        Window.set_title("Regard")
-        Window.bind(on_request_close=self._close_asked)
-        # Kivy looks each second whether a texture that is kept has become old.
-        Clock.unschedule(Cache._purge_by_timeout)
-        Clock.schedule_interval(Cache._purge_by_timeout, _PURGE_S)
-        for chore in self._chores:
-            Clock.schedule_interval(partial(self._chore, chore), chore.interval_s)
-        runTouchApp(self.root, embedded=True)  # the loop below is ours
         try:
-            while True:
-                EventLoop.window.mainloop()  # takes what the window has to tell
-                self.step()
-                if self._stopping or EventLoop.quit:
-                    return
-                self._wait.wait(self._idle_s())
+            self._loop.run(self.root, self.step)
         except Exception as error:
             self._apologise()
             raise ScreenError("the screen has failed") from error
         finally:
-            stopTouchApp()
+            self._loop.end()
 
     def step(self) -> None:
         """Go round once: let in what waits, deal with what was touched, and draw."""
         self._let_in(self._clock())
-        self.root.count_fingers(self._wait.take_fingers())
+        self.root.count_fingers(self._loop.take_fingers())
         self.render()
         self.root.typing = self._page.typing
         self._offer()
@@ -186,14 +151,6 @@ class KioskApp:
             self._tell(choices[place - 1], InputMode.BUTTONS)
         elif not choices and self._page.layout.anywhere is not None:
             self._tell(self._page.layout.anywhere)
-
-    def wake(self) -> None:
-        """Have `run` go round, because something was left to be let in. Call from any thread."""
-        self._wait.wake()
-
-    def stop(self) -> None:
-        """Have `run` return."""
-        self._stopping = True
 
     def render(self) -> None:
         """Show what the kiosk has to show, if it is anything new."""
@@ -266,21 +223,6 @@ class KioskApp:
         due = self._kiosk.next_tick
         if due is not None:
             self._next_tick = Clock.schedule_once(self._tick, max(0.0, due - self._clock()))
-
-    def _chore(self, chore: Chore, _: float) -> None:
-        chore.do()
-
-    def _close_asked(self, *_: object, **__: object) -> bool:
-        self.stop()
-        return True
-
-    def _idle_s(self) -> float:
-        """How long nothing need be done, unless something happens."""
-        if EventLoop.window.canvas.needs_redraw:
-            return _FRAME_S
-        now = Clock.time()
-        due_s = (event._last_dt + event.timeout - now for event in Clock.get_events())
-        return min(max(min(due_s, default=_LONGEST_WAIT_S), _FRAME_S), _LONGEST_WAIT_S)
 
     def _trace(self) -> None:
         """Print what is shown, once it is drawn, if that was asked for and it is anything new."""

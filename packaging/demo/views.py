@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Final
 
 from kiosk_app.session import Progress
-from kiosk_app.view import About, Asked, Posted, Question, Screen, Trouble, View
+from kiosk_app.view import (
+    About,
+    Asked,
+    Notice,
+    NoticeKind,
+    Posted,
+    Question,
+    Screen,
+    Trouble,
+    View,
+)
 from sync_service.contract.publication import Answer, Invitation, Outcome, Owed
 from sync_service.contract.questionnaire import Item, Questionnaire
 
@@ -161,6 +171,7 @@ def in_one_language(language: str, other: str) -> Iterator[tuple[str, View]]:
     for trouble in Trouble:
         name = f"out-of-service-{trouble.value.replace('_', '-')}"
         yield name, View(Screen.OUT_OF_SERVICE, SITE, shown, trouble=trouble)
+    yield from notices(shown)
 
 
 def in_both_languages(*languages: str) -> Iterator[tuple[str, View]]:
@@ -173,3 +184,11 @@ def in_both_languages(*languages: str) -> Iterator[tuple[str, View]]:
     for trouble in Trouble:
         name = f"out-of-service-{trouble.value.replace('_', '-')}"
         yield name, View(Screen.OUT_OF_SERVICE, SITE, languages, trouble=trouble)
+    yield from notices(languages)
+
+
+def notices(languages: tuple[str, ...]) -> Iterator[tuple[str, View]]:
+    """Every notice that may hang at a kiosk that does not ask; with its name."""
+    for kind in NoticeKind:
+        notice = Notice(kind, waiting=1240)
+        yield f"notice-{kind.value}", View(Screen.NOTICE, SITE, languages, notice=notice)

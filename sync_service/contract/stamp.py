@@ -59,6 +59,14 @@ class StampError(ContractError):
     """A stamp that no kiosk should start from; the message names the file. Stamp the kiosk anew."""
 
 
+class MissingStampError(StampError):
+    """There is no stamp, or a file of it is missing. Give the kiosk its stamp."""
+
+
+class NewerStampError(StampError):
+    """The stamp is of a later version than this. Use a newer version of Regard for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """What a kiosk starts from.
@@ -98,7 +106,7 @@ class Stamp:
             fields = Fields(decode(packed), "stamp")
             version = fields.integer("format")
             if version != 1:
-                raise StampError(
+                raise NewerStampError(
                     f"{PACKED_FILE}: of format {version}, and this version of Regard knows format 1"
                     " only: use a newer one"
                 )

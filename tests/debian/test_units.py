@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kiosk_app.config import KioskSettings
+from kiosk_app.view import Notice, NoticeKind
 from sync_service.agent.config import AgentSettings
 from sync_service.outbox.database import StoreKey
 from sync_service.settings import read_settings
@@ -92,7 +93,6 @@ def test_a_service_finds_in_its_settings_what_its_unit_gives_it(name, kind):
 
     assert settings["ExecStart"] == [f"/usr/bin/regard-{name} /etc/regard/{name}.toml"]
     assert settings["ReadWritePaths"] == [shipped.data]
-    assert settings["ConditionPathExists"] == [shipped.stamp]
 
 
 def test_whoever_opens_the_store_is_given_its_key_after_it_was_found():
@@ -107,6 +107,20 @@ def test_whoever_opens_the_store_is_given_its_key_after_it_was_found():
         assert settings["LoadCredential"] == [f"store-key:{memory}/store-key"]
         for needs in ("Wants", "After"):
             assert "regard-store-key.service" in settings[needs][0].split()
+
+
+def test_without_a_stamp_or_a_place_for_data_the_screen_says_so_and_the_agent_waits():
+    shipped = read_settings(KIOSK / "etc" / "regard" / "kiosk.toml", KioskSettings)
+    kiosk, notice = settings_in("regard-kiosk.service"), settings_in("regard-notice@.service")
+
+    assert settings_in("regard-agent.service")["ConditionPathExists"] == [shipped.stamp]
+    assert "ConditionPathExists" not in kiosk
+    assert kiosk["RequiresMountsFor"] == [str(Path(shipped.stamp).parent)]
+    assert kiosk["OnFailure"] == ["regard-notice@data-missing.service"]
+    assert Notice.parse("data-missing").kind is NoticeKind.DATA_MISSING
+    assert notice["ExecStart"] == [f"{kiosk['ExecStart'][0]} --notice %i"]
+    assert "regard-kiosk.service" in notice["Conflicts"][0].split()
+    assert not {"RequiresMountsFor", "LoadCredential", "ReadWritePaths"} & notice.keys()
 
 
 @pytest.mark.parametrize("name", ["regard-kiosk", "regard-agent"])

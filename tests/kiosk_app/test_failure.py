@@ -36,6 +36,7 @@ def run(stage, centre, caplog):
     from kivy.core.window import Window
 
     from kiosk_app.ui.app import KioskApp
+    from kiosk_app.ui.loop import Loop
 
     caplog.set_level(logging.INFO)
 
@@ -54,11 +55,11 @@ def run(stage, centre, caplog):
         kiosk.answer(1, 2, "en", now=1.0)
         app = KioskApp(
             kiosk,
+            Loop(()),
             Compositor(PANELS[DEFAULT_PANEL], catalogues or read_catalogues()),
             Hand(repeat_s=0.5),
             clock=lambda: 2.0,
             let_in=let_in,
-            chores=(),
             trace_view=True,
         )
         with pytest.raises(ScreenError):

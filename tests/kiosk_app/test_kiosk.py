@@ -9,7 +9,7 @@ from kiosk_site import both, in_force
 
 from kiosk_app.kiosk import Kiosk
 from kiosk_app.manners import Manners
-from kiosk_app.view import Screen, Trouble
+from kiosk_app.view import Notice, NoticeKind, Screen, Trouble
 from sync_service.contract.publication import Answer, Invitation, Outcome, Owed, Replies
 from sync_service.contract.record import (
     ClockEvidence,
@@ -22,7 +22,7 @@ from sync_service.contract.record import (
 )
 
 ATTRACT, ASKING, STILL_THERE, PAUSED, ABOUT, REPLIES = list(Screen)[:6]
-SAVING, THANKS, VERDICT, DISCARDED, OUT = list(Screen)[6:]
+SAVING, THANKS, VERDICT, DISCARDED, OUT, NOTICE = list(Screen)[6:]
 NOW = Moment(half_day_of(datetime(2026, 3, 10, 14)))
 INVITATION = Invitation(code=1, what=both("help"), when=both("now"), whom=both("the desk"))
 OWED = Owed(
@@ -353,12 +353,13 @@ def test_a_kiosk_is_out_of_service_until_it_is_told_otherwise(centre):
 
 def test_a_kiosk_that_is_being_retired_asks_nobody_any_more(trial):
     trial.do("retire", 3)
-    assert trial.shown == OUT
+    assert (trial.shown, trial.view.notice) == (NOTICE, Notice(NoticeKind.RETIRING, 3))
     for event in (("in_service",), ("publish", trial.kiosk._in_force), ("retire", 0)):
         trial.do(*event)
         trial.wait(1)
         trial.do("answer", 1, 1, "en")
-        assert (trial.shown, trial.recorded) == (OUT, [])
+        assert (trial.shown, trial.recorded) == (NOTICE, [])
+    assert trial.view.notice == Notice(NoticeKind.ALL_SENT)
     assert not trial.kiosk.available
     trial.do("retire", None)
     assert trial.shown == (ATTRACT, 1)
@@ -376,7 +377,7 @@ def test_a_session_that_is_open_is_the_last_of_a_kiosk_that_is_being_retired(tri
     assert trial.shown == THANKS
     trial.wait(100)
     trial.do("tick")
-    assert trial.shown == OUT
+    assert trial.shown == NOTICE
 
 
 def test_a_session_is_not_cut_short_when_the_store_fails_in_the_middle(trial):

@@ -6,8 +6,16 @@ import msgspec
 import pytest
 
 from kiosk_app.languages.catalogue import Catalogue, read_catalogues
+from kiosk_app.view import NoticeKind
 
 CATALOGUES = read_catalogues()
+
+
+def words(language):
+    """All words of a language by their keys, but for its months and its keyboard."""
+    fields = msgspec.structs.asdict(CATALOGUES[language])
+    notices = fields.pop("notices")
+    return {key: text for key, text in fields.items() if isinstance(text, str)} | notices
 
 
 def test_english_and_welsh_are_spoken():
@@ -23,12 +31,19 @@ def test_each_catalogue_has_every_key_and_no_other():
         assert sorted(document) == sorted(Catalogue.__struct_fields__)
 
 
+def test_a_catalogue_that_lacks_a_notice_is_refused():
+    document = msgspec.structs.asdict(CATALOGUES["en"])
+    document["notices"] = {
+        kind: text for kind, text in document["notices"].items() if kind != NoticeKind.RETIRED
+    }
+    with pytest.raises(msgspec.ValidationError, match="notices lack retired"):
+        msgspec.convert(document, Catalogue)
+
+
 @pytest.mark.parametrize("language", sorted(CATALOGUES))
 def test_each_text_is_there_composed_and_with_the_places_of_the_english_one(language):
-    for key in Catalogue.__struct_fields__:
-        text, english = getattr(CATALOGUES[language], key), getattr(CATALOGUES["en"], key)
-        if isinstance(text, tuple):
-            continue
+    for key, text in words(language).items():
+        english = words("en")[key]
         assert text.strip() == text != ""
         assert unicodedata.is_normalized("NFC", text)
         assert re.findall(r"{\w+}", text) == re.findall(r"{\w+}", english)

@@ -13,7 +13,9 @@ from kiosk_site import KEY, questionnaire
 from lone_centre import LoneCentre
 
 from kiosk_app.__main__ import settle
+from kiosk_app.refusal import read_refusal
 from kiosk_app.retiring import Retirement, RetiringError
+from kiosk_app.view import Notice, NoticeKind
 from sync_service.contract.record import DayRecord, decode_record
 from sync_service.contract.wire import Recorded
 from sync_service.outbox.clock import Clock
@@ -322,6 +324,10 @@ def test_the_command_leaves_no_network_and_says_that_a_retired_kiosk_needs_a_sta
     assert (status, connections) == (2, [])
     assert "nothing is left of it" in said
     assert "there is no stamp (regard.stamp)" in said
+    told = card.kept / "regard.refused"
+    assert read_refusal(told) == Notice(NoticeKind.RETIRED)
+    command()
+    assert read_refusal(told) == Notice(NoticeKind.NO_STAMP)
 
 
 def test_the_command_lets_a_kiosk_go_on_when_the_request_is_taken_back(card, command):

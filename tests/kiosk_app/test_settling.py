@@ -12,7 +12,10 @@ from kiosk_site import KEY, questionnaire
 from lone_centre import LoneCentre
 
 from kiosk_app.__main__ import settle
+from kiosk_app.refusal import read_refusal
 from kiosk_app.settling import settle_in
+from kiosk_app.view import Notice, NoticeKind
+from sync_service.contract.codec import decode, encode
 from sync_service.contract.network import Network
 from sync_service.contract.stamp import Settled, Stamp, StampError
 from sync_service.outbox.database import open_store
@@ -56,6 +59,10 @@ class Card:
 
     def settle_in(self, judge=anything):
         return settle_in(self.boot, self.settled, judge)
+
+    def refusal(self):
+        """Why the stamp that was brought last was refused."""
+        return read_refusal(self.data / "regard.refused")
 
     def readable(self):
         """The stamps that can be read, here or there."""
@@ -215,6 +222,7 @@ def test_the_command_settles_a_kiosk_in_and_tells_the_network(card, stamp, comma
         f"regard-kiosk: {card.boot}: there is no stamp (regard.stamp): copy the one that the"
         " central team made for this kiosk there\n",
     )
+    assert card.refusal() == Notice(NoticeKind.NO_STAMP)
     card.bring(stamp)
     assert command(tmp_path) == (0, "")
     path = tmp_path / "regard-ethernet.nmconnection"
@@ -233,8 +241,10 @@ def test_the_command_refuses_a_stamp_for_another_panel_and_lets_the_kiosk_go_on(
     card.bring(replace(stamp, panel="9-640x480"))
     status, said = command()
     assert (status, "no panel is called 9-640x480" in said) == (2, True)
+    assert card.refusal() == Notice(NoticeKind.STAMP_UNFIT)
     card.bring(stamp)
     command()
+    assert card.refusal() is None
     card.bring(replace(stamp, panel="9-640x480"))
     status, said = command()
     assert (status, "no panel is called 9-640x480" in said) == (1, True)
@@ -257,9 +267,25 @@ def test_the_command_refuses_another_centres_stamp_and_counts_what_waits(card, s
     status, said = command()
 
     assert status == 1
+    assert card.refusal() == Notice(NoticeKind.STAMP_FOREIGN, waiting=1)
     assert "signed by another centre" in said
     assert said.endswith("Records that wait in it to be delivered: 1\n")
     assert Stamp.unpack(card.settled.read_bytes()).name == "of the same centre"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda packed: packed[:-1], NoticeKind.STAMP_DAMAGED),
+        (lambda packed: encode({**decode(packed), "format": 2}), NoticeKind.STAMP_NEWER),
+    ],
+)
+def test_the_command_keeps_for_the_screen_why_it_refused_a_stamp(
+    card, stamp, command, *, spoil, kind
+):
+    card.brought.write_bytes(spoil(stamp.pack()))
+    assert command()[0] == 2
+    assert card.refusal() == Notice(kind)
 
 
 def test_a_store_that_can_not_be_opened_refuses_no_kiosk_its_start(card, stamp, command):
@@ -269,5 +295,6 @@ def test_a_store_that_can_not_be_opened_refuses_no_kiosk_its_start(card, stamp, 
     card.bring(replace(stamp, name="newer"))
     status, said = command()
     assert status == 1
+    assert card.refusal() == Notice(NoticeKind.DATA_MISSING)
     assert "store.db" in said
     assert read_stamp(card.settled) == stamp

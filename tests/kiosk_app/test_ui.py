@@ -33,6 +33,7 @@ def app(stage, centre):
     from kivy.core.window import Window
 
     from kiosk_app.ui.app import KioskApp
+    from kiosk_app.ui.loop import Loop
 
     bench = SimpleNamespace(now=1000.0, recorded=[])
     bench.kiosk = Kiosk(
@@ -45,13 +46,14 @@ def app(stage, centre):
         now=bench.now,
     )
     bench.kiosk.in_service(bench.now)
+    bench.loop = Loop(())
     bench.app = KioskApp(
         bench.kiosk,
+        bench.loop,
         Compositor(PANELS[DEFAULT_PANEL], CATALOGUES),
         Hand(repeat_s=0.5),
         clock=lambda: bench.now,
         let_in=lambda now: None,
-        chores=(),
         trace_view=False,
     )
     runTouchApp(bench.app.root, embedded=True)
@@ -242,7 +244,7 @@ FINGER_DOWN, FINGER_UP = 0x700, 0x701
 def send_fingers(bench, kind, *fingers):
     """Put events of fingers into SDL's queue, as a panel does."""
     for finger in fingers:
-        bench.app._wait._sdl.SDL_PushEvent(struct.pack("<IIqq40x", kind, 0, 1, finger))
+        bench.loop._wait._sdl.SDL_PushEvent(struct.pack("<IIqq40x", kind, 0, 1, finger))
 
 
 def test_three_fingers_at_once_answer_nothing_and_pause_the_screen_until_they_are_gone(app):
@@ -460,17 +462,17 @@ def test_each_button_is_touched_where_it_is_drawn(draw):
 
 
 def test_a_screen_that_is_not_the_panel_is_refused(app):
-    from kiosk_app.error import NoPanelError
+    from kiosk_app.error import OtherPanelError
     from kiosk_app.ui.app import KioskApp
 
-    with pytest.raises(NoPanelError, match=r"1280x800.*21\.5-1080x1920.*set panel"):
+    with pytest.raises(OtherPanelError, match=r"1280x800.*21\.5-1080x1920.*set panel"):
         KioskApp(
             app.kiosk,
+            app.loop,
             Compositor(PANELS["21.5-1080x1920"], CATALOGUES),
             Hand(repeat_s=0.5),
             clock=lambda: app.now,
             let_in=lambda now: None,
-            chores=(),
             trace_view=False,
         )
 
