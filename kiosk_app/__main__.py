@@ -275,7 +275,8 @@ def _is_retiring(retirement: Retirement) -> bool:
     except OSError as error:
         print(f"regard-kiosk: {error.filename}: {error.strerror}", file=sys.stderr)
         return True
-    print("regard-kiosk: all that was recorded here was delivered, nothing is left of it", flush=True)
+    said = "all that was recorded here was delivered, and nothing is left of it"
+    print(f"regard-kiosk: {said}", flush=True)
     return False
 
 
