@@ -4,11 +4,7 @@ import argparse
 import sys
 from getpass import getpass
 
-from sync_service.collector.commands.grammar import (
-    Group,
-    add_command,
-    add_noun,
-)
+from sync_service.collector.commands.grammar import Group, add_command, add_noun
 from sync_service.collector.error import OfficeError
 from sync_service.collector.office import open_office
 from sync_service.collector.wording import aligned, told_time

@@ -3,12 +3,7 @@
 import argparse
 
 from sync_service.collector import enrolment
-from sync_service.collector.commands.grammar import (
-    Group,
-    add_command,
-    add_kiosk_of_site,
-    add_noun,
-)
+from sync_service.collector.commands.grammar import Group, add_command, add_kiosk_of_site, add_noun
 from sync_service.collector.office import open_office
 
 
@@ -16,10 +11,7 @@ def add_to(group: Group) -> None:
     """Add ``code``."""
     code = add_noun(group, "code", "enrolment codes")
     withdraw = add_command(
-        code,
-        "withdraw",
-        _withdraw,
-        "let a stamp's enrolment code admit no kiosk",
+        code, "withdraw", _withdraw, "let a stamp's enrolment code admit no kiosk"
     )
     add_kiosk_of_site(withdraw)
 

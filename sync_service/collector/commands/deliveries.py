@@ -6,10 +6,7 @@ from pathlib import Path
 from sync_service.collector.commands.grammar import Group, add_command
 from sync_service.collector.error import OfficeError
 from sync_service.collector.office import open_office
-from sync_service.collector.wording import (
-    told_salvaged,
-    told_taken,
-)
+from sync_service.collector.wording import told_salvaged, told_taken
 from sync_service.contract.signing import fingerprint
 from sync_service.stick import SentBy, Stick
 

@@ -2,10 +2,7 @@
 
 import argparse
 
-from sync_service.collector.commands.grammar import (
-    Group,
-    add_command,
-)
+from sync_service.collector.commands.grammar import Group, add_command
 from sync_service.collector.database import forget_deleted
 from sync_service.collector.error import OfficeError
 from sync_service.collector.office import open_office

@@ -4,10 +4,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sync_service.collector.commands.grammar import (
-    Group,
-    add_command,
-)
+from sync_service.collector.commands.grammar import Group, add_command
 from sync_service.collector.insight.export import export as export_all
 from sync_service.collector.insight.writers import MAX_SHEET_ROWS, Format
 from sync_service.collector.office import open_office

@@ -70,10 +70,7 @@ def add_to(group: Group) -> None:
         " To keep them apart again: kiosk revoke FINGERPRINT --since DAY.",
     )
     ask_again = add_command(
-        kiosk,
-        "ask-again",
-        _ask_again,
-        "ask a kiosk once more for the records that were refused",
+        kiosk, "ask-again", _ask_again, "ask a kiosk once more for the records that were refused"
     )
     for command in (approve, revoke, reinstate, accept, ask_again):
         command.add_argument(

@@ -141,9 +141,7 @@ def _orders(args: argparse.Namespace) -> list[Order]:
     if args.call is not None:
         check_call(args.call)
     network = None if args.network is None else read_network(args.network)
-    return [
-        Order(args.site, args.name, args.panel, args.rotation or 0, args.call, network),
-    ]
+    return [Order(args.site, args.name, args.panel, args.rotation or 0, args.call, network)]
 
 
 async def _inspect(args: argparse.Namespace) -> int:

@@ -2,11 +2,7 @@
 
 import argparse
 
-from sync_service.collector.commands.grammar import (
-    Group,
-    add_command,
-    add_noun,
-)
+from sync_service.collector.commands.grammar import Group, add_command, add_noun
 from sync_service.collector.office import open_office
 from sync_service.collector.pull.tokens import Tokens
 from sync_service.collector.wording import aligned
