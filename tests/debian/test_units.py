@@ -112,15 +112,23 @@ def test_whoever_opens_the_store_is_given_its_key_after_it_was_found():
 def test_without_a_stamp_or_a_place_for_data_the_screen_says_so_and_the_agent_waits():
     shipped = read_settings(KIOSK / "etc" / "regard" / "kiosk.toml", KioskSettings)
     kiosk, notice = settings_in("regard-kiosk.service"), settings_in("regard-notice@.service")
+    finder = settings_in("regard-store-key.service")
 
     assert settings_in("regard-agent.service")["ConditionPathExists"] == [shipped.stamp]
     assert "ConditionPathExists" not in kiosk
     assert kiosk["RequiresMountsFor"] == [str(Path(shipped.stamp).parent)]
-    assert kiosk["OnFailure"] == ["regard-notice@data-missing.service"]
+    assert finder["RequiresMountsFor"] == kiosk["RequiresMountsFor"]
+    assert finder["OnFailure"] == ["regard-notice@data-missing.service"]
     assert Notice.parse("data-missing").kind is NoticeKind.DATA_MISSING
     assert notice["ExecStart"] == [f"{kiosk['ExecStart'][0]} --notice %i"]
     assert "regard-kiosk.service" in notice["Conflicts"][0].split()
     assert not {"RequiresMountsFor", "LoadCredential", "ReadWritePaths"} & notice.keys()
+
+
+def test_a_service_that_is_started_again_triggers_nothing_that_ends_it():
+    # From version 254 on, systemd heeds OnFailure= at each failure, and not at the last one only.
+    for unit in UNITS:
+        assert not {"Restart", "OnFailure"} <= settings_in(unit.name).keys()
 
 
 @pytest.mark.parametrize("name", ["regard-kiosk", "regard-agent"])
