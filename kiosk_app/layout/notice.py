@@ -19,8 +19,8 @@ _NO_LONGER: Final = (NoticeKind.RETIRING, NoticeKind.ALL_SENT, NoticeKind.RETIRE
 def notice_pages(setting: Setting, view: View) -> Iterator[Page]:
     """A heading for everybody, and under it a card for staff, in each language."""
     assert view.notice is not None
-    for step in (GREAT, LARGE, LEAST):
-        for here in setting.rooms:
+    for here in setting.rooms:
+        for step in (GREAT, LARGE, LEAST):
             halves = [
                 _half(here, view.notice, here.catalogues[language], step)
                 for language in view.languages

@@ -8,6 +8,7 @@ import pytest
 from stamps import WIFI, stamped
 
 from kiosk_app.languages.catalogue import read_catalogues
+from kiosk_app.view import NoticeKind
 from sync_service.collector.sheet import write_sheet
 from sync_service.contract.network import Ethernet, Network
 from sync_service.contract.publication import Stands
@@ -43,10 +44,14 @@ def test_what_it_quotes_is_what_the_screen_says_word_by_word():
         catalogue.stop,
         catalogue.not_working,
         catalogue.not_saved,
+        catalogue.not_in_use_yet,
+        catalogue.no_longer_in_use,
         catalogue.still_there,
         catalogue.paused,
     }
     assert catalogue.discarded in said
+    for kind in (NoticeKind.NO_STAMP, NoticeKind.STAMP_DAMAGED):
+        assert kind.value in said
     assert "Overall, did you feel you were treated with respect and dignity today?" in said
 
 

@@ -5,11 +5,14 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from PIL import ImageGrab
 
+from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.ui.palette import Ground
+from kiosk_app.view import NoticeKind
 
 
 @pytest.fixture
@@ -108,3 +111,21 @@ def test_where_nobody_but_its_user_reads_the_kiosk_it_ends_and_says_why(site, ru
     kiosk = run_kiosk()
     assert kiosk.process.wait(30) == 2
     assert "info notice" not in kiosk.lines
+
+
+def test_staff_find_every_code_and_what_the_screen_says_in_the_installation_page():
+    page = (Path(__file__).parents[2] / "docs" / "install.md").read_text(encoding="utf-8")
+    words = read_catalogues()["en"]
+    for kind in NoticeKind:
+        assert f"| `{kind.value}` |" in page
+    for shown in (
+        words.not_in_use_yet,
+        words.no_longer_in_use,
+        words.not_working,
+        words.not_saved,
+        words.saving,
+        words.still_there,
+        words.paused,
+        words.thanks,
+    ):
+        assert f"*{shown}*" in page
