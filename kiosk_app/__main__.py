@@ -100,7 +100,7 @@ there, and the kiosk can start as before; with 2 if there is no stamp to start f
 A file or folder called retire-this-kiosk on the boot drive retires the kiosk: with --settle-in, it
 is seen to that nothing is asked any more, and the kiosk is wiped once all that it holds has been
 delivered, or carried and taken in by the centre. Until then the command ends with 1, and says what
-is left. Without that file the kiosk asks again.
+is left; when it has wiped the kiosk, with 0. Without that file the kiosk asks again.
 
 With --notice the kiosk does not start. Its screen shows what CODE stands for, in the languages of
 the settings' stamp if there is one, until a signal ends it.
@@ -235,7 +235,7 @@ def settle(
             if not kept.exists():
                 if connections is not None:
                     write_keyfiles(Network(None), connections)
-                return 2
+                return 0 if retired else 2
             stamp, status = read_stamp(kept), 1
         if connections is not None:
             write_keyfiles(stamp.network, connections)
