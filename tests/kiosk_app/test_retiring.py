@@ -255,7 +255,7 @@ def test_whenever_the_power_is_cut_nothing_or_all_is_wiped_by_the_next_start(
     tmp_path, stamp, survival
 ):
     with Disk.mounted(tmp_path / "disk") as disk:
-        for changes in count(1, 3):
+        for changes in count(1, 5):
             folder = disk.folder / str(changes)
             folder.mkdir()
             card = Card(folder, stamp)
@@ -275,6 +275,30 @@ def test_whenever_the_power_is_cut_nothing_or_all_is_wiped_by_the_next_start(
                 retirement.retire()
             assert card.wiped, changes
     assert changes > 30
+
+
+def test_whenever_the_power_is_cut_while_something_waits_it_waits_still(tmp_path, stamp):
+    with Disk.mounted(tmp_path / "disk") as disk:
+        for changes in count(1, 4):
+            folder = disk.folder / str(changes)
+            folder.mkdir()
+            card = Card(folder, stamp)
+            card.put(3)
+            with card.store() as (_, state):
+                state.count_session(TODAY, 1)
+            card.want()
+            for path in (*folder.rglob("*"), folder):
+                disk.sync(path)
+            disk.cut_after(changes, changes)
+            with contextlib.suppress(RetiringError, OutboxError):
+                card.retirement().retire()
+            if disk.powered:
+                break
+            disk.power()
+            with pytest.raises(RetiringError, match="delivered: 4;"):
+                card.retirement().retire()
+            assert read_stamp(card.stamp) == stamp
+    assert changes > 5
 
 
 @pytest.fixture
