@@ -2,12 +2,15 @@
 
 Whoever connects to the socket sees the lamps, and does what people do, in lines of two words: to
 it goes ``lamps 1010`` whenever they change, from it come ``press 2``, ``release 2``,
-``presence on``, ``presence off``, ``case open`` and ``case shut``. One at a time is served. The
-backlight shines in the folder, at its usual place.
+``presence on``, ``presence off``, ``case open`` and ``case shut``; and ``break 12``, from which on
+nothing can be had of pin 12. One at a time is served. The backlight shines in the folder, at its
+usual place.
 """
 
+import os
 import socket
 from contextlib import suppress
+from errno import EIO
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final, Self
@@ -33,11 +36,33 @@ class WiredPin(MockPin):
     def __init__(self, factory: Factory, info: PinInfo) -> None:
         super().__init__(factory, info)
         self._held: bool | None = None
+        self._broken = False
 
     def hold(self, high: bool) -> None:
         """Let what is wired to it hold it high, or low."""
         self._held = high
         (self.drive_high if high else self.drive_low)()
+
+    def break_off(self) -> None:
+        """Let it fail whatever is done with it, as a chip does that has gone."""
+        self._broken = True
+
+    @property
+    def lit(self) -> bool:
+        """Whether a lamp on it is lit."""
+        return bool(self._state) and not self._broken
+
+    def _get_state(self) -> bool:
+        self._fail_if_broken()
+        return bool(super()._get_state())
+
+    def _set_state(self, value: bool) -> None:
+        self._fail_if_broken()
+        super()._set_state(value)
+
+    def _fail_if_broken(self) -> None:
+        if self._broken:
+            raise OSError(EIO, os.strerror(EIO))
 
     def _set_pull(self, value: str) -> None:
         super()._set_pull(value)
@@ -87,7 +112,7 @@ class Fake:
         client.settimeout(_LOOK_S)
         shown, heard = "", b""
         while not self._ended.is_set():
-            lamps = "".join(str(int(self._pins.pin(pin).state)) for pin in self._wiring.lamps)
+            lamps = "".join(str(int(self._pins.pin(pin).lit)) for pin in self._wiring.lamps)
             if lamps != shown:
                 client.sendall(f"lamps {lamps}\n".encode())
                 shown = lamps
@@ -105,6 +130,8 @@ class Fake:
                 self._pins.pin(self._wiring.buttons[int(place) - 1]).hold(deed == "release")
             case ["presence", state] if self._wiring.presence is not None:
                 self._pins.pin(self._wiring.presence).hold(state == "on")
+            case ["break", pin]:
+                self._pins.pin(int(pin)).break_off()
             case ["case", state] if self._wiring.tamper is not None:
                 self._pins.pin(self._wiring.tamper).hold(state == "open")
 

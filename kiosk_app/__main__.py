@@ -377,6 +377,8 @@ def _show(
         writer.count_minute(kiosk.available, watched=caretaker is not None and caretaker.watches)
 
     chores = [Chore(_MINUTE_S, count_minute)]
+    if caretaker is not None:
+        chores.append(Chore(caretaker.look_s, caretaker.check))
     if watchdog.interval_s is not None:
         chores.append(Chore(watchdog.interval_s, watchdog.alive))
     loop = Loop(tuple(chores))

@@ -1,6 +1,7 @@
 """The caretaker: the one thread that sees to what is bolted to the kiosk.
 
-A bus that hangs, or a card that takes its time to say how full it is, makes only this thread wait.
+A bus that hangs, or a card that takes its time to say how full it is, makes only this thread wait;
+the main thread notices if it waits for too long.
 """
 
 import datetime
@@ -27,18 +28,23 @@ from sync_service.outbox.clock import Clock
 LOOK_S: Final = 60.0
 """How often every part is looked at."""
 
+_LOOK_AT_FAKE_S: Final = 1.0
+"""How often at a fake one: nobody wants to wait for that."""
+
 _DIM_S: Final = 5.0
 """How late it may be noticed that nobody is there."""
 
 _CLOSING_S: Final = 5.0
 _DIED: Final = ("hardware-failed",)
+_HANGS: Final = ("hardware-hangs",)
 
 
 class Caretaker:
     """Sees to the board that ``make_board`` gives.
 
-    ``clock`` gives the seconds that the board goes by, ``time_of_day`` the time at the site, if it
-    is known. If the caretaker itself fails, that is told like a part's failing, and touch goes on.
+    Every part is looked at each ``look_s``. ``clock`` gives the seconds that the board goes by,
+    ``time_of_day`` the time at the site, if it is known. If the caretaker itself fails or hangs,
+    that is told like a part's failing, and touch goes on.
     """
 
     def __init__(
@@ -47,9 +53,11 @@ class Caretaker:
         door: Door,
         *,
         dimming: Dimming,
+        look_s: float,
         clock: Callable[[], float],
         time_of_day: Callable[[], datetime.time | None],
     ) -> None:
+        self.look_s = look_s
         self._make_board = make_board
         self._door = door
         self._dimming = dimming
@@ -60,7 +68,10 @@ class Caretaker:
         self._choices = 0
         self._touched_at = clock()
         self._looked_at = -inf
-        self._troubles: tuple[str, ...] | None = None
+        self._round_at = clock()
+        self._told: tuple[str, ...] | None = None
+        self._troubles: tuple[str, ...] = ()
+        self._hangs = False
         self._thread = Thread(target=self._run, name="caretaker", daemon=True)
         self._when_pressed: Callable[[int], None]
         self._when_someone_comes: Callable[[], None]
@@ -94,6 +105,14 @@ class Caretaker:
         self._touched_at = self._clock()
         self._inbox.put(True)
 
+    def check(self) -> None:
+        """See whether it hangs. Call this at each `look_s`."""
+        late = self._clock() - self._round_at >= 2 * self.look_s
+        hangs = late and self._thread.is_alive()
+        if hangs != self._hangs:
+            self._hangs = hangs
+            self._report()
+
     @property
     def watches(self) -> bool:
         """Whether it is noticed if somebody comes near."""
@@ -105,6 +124,13 @@ class Caretaker:
         if self._thread.is_alive():
             self._thread.join(_CLOSING_S)
 
+    def _find(self, troubles: tuple[str, ...]) -> None:
+        self._troubles = troubles
+        self._report()
+
+    def _report(self) -> None:
+        self._when_found((*(_HANGS if self._hangs else ()), *self._troubles))
+
     # On the caretaker's thread
 
     def _run(self) -> None:
@@ -112,16 +138,17 @@ class Caretaker:
             with closing(self._make_board(Listener(self._press, self._let_come))) as board:
                 going_on = True
                 while going_on:
+                    self._round_at = self._clock()
                     self._see_to(board)
                     with suppress(Empty):
-                        going_on = self._inbox.get(timeout=_DIM_S)
+                        going_on = self._inbox.get(timeout=min(_DIM_S, self.look_s))
         except Exception as error:  # noqa: BLE001  # touch goes on, whatever it is
             log_failure(error)
             self._tell(_DIED)
 
     def _see_to(self, board: Board) -> None:
         now = self._clock()
-        if now - self._looked_at >= LOOK_S:
+        if now - self._looked_at >= self.look_s:
             self._looked_at = now
             self._tell(board.look())
         board.offer(self._choices)
@@ -135,9 +162,9 @@ class Caretaker:
         board.shine(percent)
 
     def _tell(self, troubles: tuple[str, ...]) -> None:
-        if troubles != self._troubles:
-            self._troubles = troubles
-            self._door.post(lambda now: self._when_found(troubles))
+        if troubles != self._told:
+            self._told = troubles
+            self._door.post(lambda now: self._find(troubles))
 
     # On whatever thread it is noticed
 
@@ -164,7 +191,9 @@ def hire(
     files in the kiosk's data.
     """
     wiring = settings.wiring.wiring
+    look_s = LOOK_S
     if settings.hardware == "fake":
+        look_s = _LOOK_AT_FAKE_S
         ground = closing.enter_context(Fake(settings.fake_path, wiring)).ground
     else:
         ground = pi_ground(home)
@@ -177,6 +206,7 @@ def hire(
         partial(Board, wiring, ground, Path(settings.data), clock=time.monotonic),
         door,
         dimming=settings.dimming.dimming,
+        look_s=look_s,
         clock=time.monotonic,
         time_of_day=time_of_day,
     )

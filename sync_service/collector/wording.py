@@ -44,6 +44,7 @@ _PARTS: Final[Mapping[str, str]] = {
     "case-open": "the case is open",
     "case-was-open": "the case was opened",
     "hardware-failed": "nothing but the screen works",
+    "hardware-hangs": "something bolted to it does not answer, and nothing but the screen works",
     "kiosk-retiring": "it is being retired",
     "memory-low": "little memory is left",
     "power-low": "the power supply is too weak",

@@ -1,5 +1,6 @@
 """Whatever fails around the screen is told by its name, and a real kiosk's touch goes on."""
 
+import os
 import time
 from datetime import datetime
 from functools import partial
@@ -46,6 +47,7 @@ class Room:
             self.make_board,
             self.door,
             dimming=Dimming(after_s=60),
+            look_s=LOOK_S,
             clock=lambda: self.bench.now,
             time_of_day=lambda: None,
         )
@@ -149,14 +151,7 @@ def fail(name):
 
 
 def break_pin(pin):
-    def do(room):
-        def broken(*_):
-            raise OSError(5, "Input/output error")
-
-        found = room.bench.pins.pin(pin)
-        found._get_state = found._set_state = broken
-
-    return do
+    return lambda room: room.bench.pins.pin(pin).break_off()
 
 
 def hold(pin, high):
@@ -246,6 +241,29 @@ def test_touch_goes_on_when_the_caretaker_itself_fails(room):
     room.begin()
     assert room.troubles == ("hardware-failed",)
     room.answer_by_touch()
+
+
+def test_touch_goes_on_when_a_part_hangs_which_is_told_until_it_answers(room):
+    room.begin()
+    name = room.bench.root / "sys/class/thermal/thermal_zone0/temp"
+    name.unlink()
+    os.mkfifo(name)  # whoever reads it waits for a writer
+    room.look()
+    room.until(room.caretaker._inbox.empty)
+    for _ in range(2):
+        assert room.troubles == ()
+        room.bench.now += LOOK_S
+        room.caretaker.check()
+    assert room.troubles == ("hardware-hangs",)
+    room.answer_by_touch()
+
+    waiting = name.rename(name.with_name("waiting"))
+    for each in (name, waiting):
+        each.write_text("91000")
+    room.until(lambda: room.troubles == ("hardware-hangs", "temperature-high"))
+    room.caretaker.touched()
+    while room.troubles != ("temperature-high",):
+        room.caretaker.check()
 
 
 def test_a_caretaker_that_was_never_started_can_be_closed(room):
