@@ -217,9 +217,8 @@ def settle(
     try:
         settings = read_settings(settings_path, KioskSettings)
         kept = Path(settings.stamp)
-        retirement = _retirement(settings, boot, keys)
-        wanted = retirement.wanted
-        retiring = _is_retiring(retirement)
+        done = _retire(_retirement(settings, boot, keys))
+        retiring = done is False
         try:
             stamp = settle_in(
                 boot, kept, lambda brought: _judge(brought, settings, retiring=retiring)
@@ -227,11 +226,9 @@ def settle(
             keep_refusal(settings.refusal_path, None)
         except (KioskError, OutboxError, StampError) as error:
             print(f"regard-kiosk: {error}", file=sys.stderr)
-            retired = wanted and not retiring and isinstance(error, MissingStampError)
-            keep_refusal(
-                settings.refusal_path,
-                Notice(NoticeKind.RETIRED) if retired else notice_of(error),
-            )
+            retired = done and isinstance(error, MissingStampError)
+            notice = Notice(NoticeKind.RETIRED) if retired else notice_of(error)
+            keep_refusal(settings.refusal_path, notice)
             if not kept.exists():
                 if connections is not None:
                     write_keyfiles(Network(None), connections)
@@ -261,23 +258,23 @@ def _retirement(settings: KioskSettings, boot: Path, keys: Sequence[Path]) -> Re
     )
 
 
-def _is_retiring(retirement: Retirement) -> bool:
-    """Go on to retire the kiosk, if that is wanted; whether it is not done yet."""
+def _retire(retirement: Retirement) -> bool | None:
+    """Go on to retire the kiosk; whether that is done, and `None` if nobody wants it."""
     try:
         if not retirement.wanted:
             with suppress(OutboxError):  # the kiosk itself will tell
                 retirement.give_up()
-            return False
+            return None
         retirement.retire()
     except (KioskError, OutboxError) as error:
         print(f"regard-kiosk: {error}", file=sys.stderr)
-        return True
+        return False
     except OSError as error:
         print(f"regard-kiosk: {error.filename}: {error.strerror}", file=sys.stderr)
-        return True
+        return False
     said = "all that was recorded here was delivered, and nothing is left of it"
     print(f"regard-kiosk: {said}", flush=True)
-    return False
+    return True
 
 
 def _judge(stamp: Stamp, settings: KioskSettings, *, retiring: bool) -> None:

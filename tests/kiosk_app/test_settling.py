@@ -235,6 +235,17 @@ def test_the_command_settles_a_kiosk_in_and_tells_the_network(card, stamp, comma
     assert (status, "nowhere: No such file" in said) == (1, True)
 
 
+def test_a_boot_drive_that_can_not_be_read_takes_no_kiosk_its_network(
+    card, stamp, command, tmp_path
+):
+    card.bring(stamp)
+    command()
+    card.boot = tmp_path / ("too long a name" * 20)  # even root can't look there
+    status, said = command(tmp_path)
+    assert (status, "File name too long" in said) == (1, True)
+    assert (tmp_path / "regard-ethernet.nmconnection").exists()
+
+
 def test_the_command_refuses_a_stamp_for_another_panel_and_lets_the_kiosk_go_on(
     card, stamp, command
 ):
