@@ -68,7 +68,7 @@ class Retirement:
             OSError: something can't be wiped; the next start tries again.
         """
         if not self._mark.exists():
-            if newest_store(self.store).exists():
+            if any(self.data.glob(f"{self.store.stem}*")):  # its latest changes alone will do
                 self._close()
             write_whole(self._mark, b"")
         erase_taken(self.boot, self.stamp)

@@ -21,6 +21,7 @@ from sync_service.contract.wire import Recorded
 from sync_service.outbox.clock import Clock
 from sync_service.outbox.database import (
     BusyStoreError,
+    DamagedStoreError,
     OutboxError,
     StoreKey,
     WrongKeyError,
@@ -238,6 +239,19 @@ def test_a_store_that_can_not_be_opened_is_not_wiped(card):
     with pytest.raises(WrongKeyError):
         card.retirement(StoreKey(bytes(32))).retire()
     assert card.content == before
+
+
+def test_what_is_left_of_a_store_that_is_gone_is_not_wiped(card):
+    with card.store() as (outbox, _):
+        outbox.put(bytes(64), 0)
+        latest = (card.data / "store.db-wal").read_bytes()
+    (card.data / "store.db").unlink()
+    (card.data / "store.db-wal").write_bytes(latest)
+    card.want()
+    with pytest.raises(DamagedStoreError, match="bring it back"):
+        card.retirement().retire()
+    assert (card.data / "store.db-wal").read_bytes() == latest
+    assert card.stamp.exists()
 
 
 def test_a_kiosk_that_runs_is_not_wiped(card):
