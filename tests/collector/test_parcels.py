@@ -66,6 +66,17 @@ def test_a_folder_that_holds_something_is_never_written_over(tmp_path, write):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("left", ["regard-settled.toml", "config.txt"])
+def test_the_boot_drive_of_a_card_is_not_written_into_by_itself(tmp_path, left):
+    """A kiosk that used it judges a stamp itself, once it was dragged there."""
+    (tmp_path / left).write_text("format = 1")
+
+    with pytest.raises(OfficeError, match="holds something already"):
+        write_parcel(stamped(), tmp_path, TODAY)
+
+    assert below(tmp_path) == [left]
+
+
 def test_what_can_not_be_written_whole_leaves_nothing_behind(tmp_path):
     (tmp_path / "file").touch()
     many = [stamped("desk-1"), stamped("x" * 250)]  # longer than a folder's name may be
