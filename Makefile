@@ -76,6 +76,18 @@ packages: $(ready) ## Build the Debian packages for arm64 and amd64 into dist
 packages-test: packages ## Try the packages in an empty Debian 13: install, use, remove, purge (as root)
 	packaging/debian/try
 
+.PHONY: image
+image: $(ready) ## Build the image of a kiosk's card into dist (as root): VARIANT=pi5; FRESH=1 from nothing
+	packaging/image/build $(if $(VARIANT),--variant $(VARIANT)) $(if $(FRESH),--fresh)
+
+.PHONY: image-twice
+image-twice: $(ready) ## Build the image twice from nothing, and compare the bytes: VARIANT=pi5
+	packaging/image/build-twice $(if $(VARIANT),--variant $(VARIANT))
+
+.PHONY: image-lock
+image-lock: $(ready) ## Pin the newest Debian packages for the image, and for what it is made with
+	.venv/bin/python packaging/image/resolve.py
+
 .PHONY: lock
 lock: ## Pin what pyproject.toml newly asks for; UPGRADE=1 moves every pin to the newest
 	$(PYTHON) -m venv build/lock
