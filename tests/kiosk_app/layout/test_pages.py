@@ -16,13 +16,14 @@ from views import (
     attract,
     in_both_languages,
     in_one_language,
+    notices,
     questionnaire,
 )
 
 from kiosk_app.languages.catalogue import read_catalogues
 from kiosk_app.layout.compositor import Compositor, Turned
 from kiosk_app.layout.lettering import Style, Weight
-from kiosk_app.layout.panel import PANELS
+from kiosk_app.layout.panel import PANELS, panel_of
 from kiosk_app.layout.placed import Act, Align, Button, Card, Ground, Lettered, Rule, Sheet
 from kiosk_app.layout.writing import Keys
 from kiosk_app.view import Screen, View
@@ -314,3 +315,20 @@ def test_what_can_be_chosen_beside_answers(compositor):
     assert acts <= {Act.VERDICT}
     for screen in (Screen.SAVING, Screen.THANKS, Screen.PAUSED):
         assert choices(compositor, View(screen, SITE, ("en",), saving_shown=True)) == []
+
+
+@pytest.mark.parametrize(
+    "size", [(640, 480), (720, 1280), (1024, 768), (1366, 768), (1920, 1200), (3840, 2160)]
+)
+def test_a_notice_fits_a_screen_that_nobody_expected(size):
+    screen = panel_of(*size)
+    assert (screen.width_px, screen.height_px) == size
+    assert screen.name not in PANELS
+    for _, view in notices(("cy", "en")):
+        for each in Compositor(screen, CATALOGUES).compose(view, Turned()).placed:
+            assert_within(each.box, screen, each)
+
+
+def test_a_screen_with_the_pixels_of_a_panel_is_taken_for_it():
+    for panel in PANELS.values():
+        assert panel_of(panel.width_px, panel.height_px) is panel
