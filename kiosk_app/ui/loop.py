@@ -60,11 +60,16 @@ class Loop:
         for chore in self._chores:
             Clock.schedule_interval(partial(self._chore, chore), chore.interval_s)
         runTouchApp(root, embedded=True)  # the loop below is ours
+        shown = False
         while True:
             EventLoop.window.mainloop()  # takes what the window has to tell
             step()
             if self._stopping or EventLoop.quit:
                 return
+            if not shown:
+                # On a bare console (kmsdrm) the first picture stays in the dark; the next is shown.
+                EventLoop.window.canvas.ask_update()
+                shown = True
             self._wait.wait(self._idle_s())
 
     def end(self) -> None:

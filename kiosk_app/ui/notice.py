@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Final
 
 from kivy.base import EventLoop
 from kivy.clock import Clock
@@ -17,9 +16,6 @@ from kiosk_app.ui.palette import Ground
 from kiosk_app.view import View
 
 log = logging.getLogger(__name__)
-
-_AGAIN_S: Final = 1.0
-"""After so long it is drawn once more: on a console the first picture may not reach the screen."""
 
 
 class NoticePage:
@@ -39,7 +35,6 @@ class NoticePage:
 
     def run(self, for_s: float | None) -> None:
         """Show it for so long, or until the loop is told to stop."""
-        Clock.schedule_once(lambda _: Window.canvas.ask_update(), _AGAIN_S)
         if for_s is not None:
             Clock.schedule_once(lambda _: self._loop.stop(), for_s)
         try:

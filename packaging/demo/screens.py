@@ -8,18 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
+from easel import Easel
 from PIL import Image
 from pyvirtualdisplay.display import Display
 from views import in_both_languages, in_one_language
 
-from kiosk_app.languages.catalogue import read_catalogues
-from kiosk_app.layout.compositor import Compositor
 from kiosk_app.layout.panel import PANELS, Panel
 from kiosk_app.layout.placed import Act, Deed
-from kiosk_app.ui.window import prepare
 from kiosk_app.view import View
 
 PICTURES: Final = Path(__file__).parents[2] / "build/screens"
@@ -39,38 +36,19 @@ def every_view() -> Iterator[tuple[str, View]]:
 
 def draw(panel: Panel) -> None:
     """Draw every screen on a panel, in a window that is opened for it in this process."""
-    with TemporaryDirectory() as home:
-        prepare(home=Path(home), panel=panel, fullscreen=False)
-        from kivy.base import EventLoop, runTouchApp  # noqa: PLC0415  # opens the window
-        from kivy.core.window import Window  # noqa: PLC0415
-        from kivy.graphics.opengl import (  # noqa: PLC0415
-            GL_RGB,
-            GL_UNSIGNED_BYTE,
-            glReadPixels,
-        )
-
-        from kiosk_app.ui.page import Page  # noqa: PLC0415
-        from kiosk_app.ui.palette import Ground  # noqa: PLC0415
-
-        Window.clearcolor = Ground.PAGE.face
-        page = Page(Compositor(panel, read_catalogues()), lambda deed: None)
-        runTouchApp(page, embedded=True)
+    with Easel(panel) as easel:
 
         def picture(name: str) -> None:
-            EventLoop.idle()
-            Window.dispatch("on_draw")
-            pixels = glReadPixels(0, 0, *Window.size, GL_RGB, GL_UNSIGNED_BYTE)
-            image = Image.frombytes("RGB", Window.size, pixels)
             path = PICTURES / f"{panel.name}-{name}.png"
-            image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(path)
+            easel.picture().save(path)
             print(path)
 
         for name, view in every_view():
-            page.show(view)
+            easel.show(view)
             picture(name)
             write = Deed(Act.LEAF, (1,))
-            if any(button.deed == write for button in page.layout.buttons):
-                page.do(write)
+            if any(button.deed == write for button in easel.layout.buttons):
+                easel.do(write)
                 picture(f"{name}-leaf-2")
 
 

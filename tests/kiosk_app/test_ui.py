@@ -477,6 +477,34 @@ def test_a_screen_that_is_not_the_panel_is_refused(app):
         )
 
 
+def test_what_is_shown_first_is_drawn_twice_as_a_console_shows_only_the_second(stage):
+    from kivy.base import EventLoop, stopTouchApp
+    from kivy.core.window import Window
+    from kivy.uix.widget import Widget
+
+    from kiosk_app.ui.loop import Loop
+
+    drawn = []
+    loop = Loop(())
+    root = Widget()
+
+    def step():
+        if not drawn:
+            Window.canvas.ask_update()
+        drawn.append(Window.canvas.needs_redraw)
+        EventLoop.idle()
+
+    timer = Timer(0.5, loop.stop)  # after what is drawn last it would wait
+    timer.start()
+    loop.run(root, step)
+    timer.cancel()
+    timer.join()
+    Window.remove_widget(root)
+    stopTouchApp()
+
+    assert drawn[:2] == [True, True]
+
+
 # Waiting
 
 
