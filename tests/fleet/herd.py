@@ -154,6 +154,7 @@ class Memory:
     standing: Standing = Standing.ENROLLED
     last_error: str | None = None
     troubles: tuple[str, ...] = ()
+    retiring: bool = False
     last_contact: date | None = None
 
     @property
