@@ -52,6 +52,19 @@ def test_systemd_finds_no_fault_with_a_unit_of_the_image(unit, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("name", ["regard-grow-data", "regard-one-console"])
+def test_a_unit_of_the_image_can_do_little_but_what_it_is_for(name):
+    unit = ROOT / f"etc/systemd/system/{name}.service"
+    judged = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert judged.returncode == 0, judged.stdout
+
+
 def test_the_root_is_never_written_and_only_the_card_s_two_other_partitions_are():
     assert "ro" in options("/")
     assert mounts()["/"][5] == "0"  # what is never written is never repaired
