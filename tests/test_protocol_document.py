@@ -663,6 +663,7 @@ def test_every_limit_stands_with_its_value():
         "FIRST_S": (int(FIRST_S),),
         "HEAD_DEADLINE_S": (int(connections.HEAD_DEADLINE_S),),
         "LONGEST_LINE_S": (int(turns.LONGEST_LINE_S),),
+        "LONGEST_WAIT_S": (int(turns.LONGEST_WAIT_S),),
         "MAX_ARRIVING": (turns.MAX_ARRIVING,),
         "MAX_BRANCHES": (MAX_BRANCHES,),
         "MANY_CONNECTIONS": (connections.MANY_CONNECTIONS,),
@@ -673,6 +674,7 @@ def test_every_limit_stands_with_its_value():
         "MAX_JOURNEYS": (MAX_JOURNEYS,),
         "MAX_RETRY_AFTER_S": (MAX_RETRY_AFTER_S,),
         "MAX_TURNS": (turns.MAX_TURNS,),
+        "MAX_WAITING": (turns.MAX_WAITING,),
         "READY_DEADLINE_S": (int(app.READY_DEADLINE_S),),
         "UNREAD_DEADLINE_S": (int(connections.UNREAD_DEADLINE_S),),
     }

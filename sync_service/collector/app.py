@@ -119,7 +119,7 @@ class Collector:
     async def _exchange(self, request: Request, take: Take, limit: int) -> Response:
         with self.turns.arrival() as hold:
             body = await _read_body(request, limit, self.body_deadline_s, hold)
-            with self.turns.turn():
+            async with self.turns.turn():
                 reply = await take(body, int(self.clock()))
         return Response(reply, media_type=MEDIA_TYPE)
 

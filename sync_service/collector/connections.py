@@ -4,6 +4,9 @@ Whoever connects can shake hands for ever, send a request's head a byte at a tim
 reply; uvicorn has no deadline for any of it. Here each has one, and where there are many
 connections, the one that has waited longest for a request makes room: whoever comes with a request
 in hand is let in, also when a whole fleet does.
+
+A fleet is let in one by one, between the steps of all that goes on, and waits outside until then.
+Were all let in at once, their handshakes would keep each other waiting until each deadline is over.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ import math
 import resource
 import socket
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections import OrderedDict
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Final
@@ -37,7 +41,10 @@ MAX_CONNECTIONS: Final = 8000
 
 _GRACE_S: Final = 1.0  # so long ago it came that we would have read a request that came with it
 _ENDING_S: Final = 10
-_FILES: Final = MAX_CONNECTIONS + 4000  # for those that still shake hands, and for the database
+_FILES: Final = MAX_CONNECTIONS + 1000  # for the database, and whatever else the process opens
+_OUTSIDE: Final = 4096  # how many may wait outside; beyond, the kernel lets them knock again
+_FULL_PAUSE_S: Final = 0.1
+_NO_FILES_PAUSE_S: Final = 1.0
 
 _log: Final = logging.getLogger(__name__)
 
@@ -45,7 +52,8 @@ _log: Final = logging.getLogger(__name__)
 class Connection(H11Protocol):
     """A connection that is ended if no request's head comes in time.
 
-    The time runs while no request is under way: from the handshake on, and from each reply on.
+    The time runs while no request is under way: from the handshake on, and from each reply on. The
+    handshake itself has as much.
     """
 
     head_deadline_s: ClassVar[float] = HEAD_DEADLINE_S
@@ -63,16 +71,26 @@ class Connection(H11Protocol):
         super().__init__(config, server_state, app_state)
         self._waiting = waiting  # of all connections: the one that has waited longest first
 
+    def approach(self, transport: asyncio.Transport) -> None:
+        """Let it shake hands, before it is there."""
+        self.connections.add(self)
+        self.transport = transport
+        self._watch()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let it in, in place of another if there are many."""
+        """Let it in."""
+        self._stop_waiting()
         super().connection_made(transport)
-        if len(self.connections) > self.many:
-            self._make_room()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let it go."""
         super().connection_lost(exc)
+        self.leave()
+
+    def leave(self) -> None:
+        """Count it no more."""
+        self.connections.discard(self)
         self._stop_waiting()
 
     def handle_events(self) -> None:
@@ -113,16 +131,39 @@ class Connection(H11Protocol):
         if (deadline := self._waiting.pop(self, None)) is not None:
             deadline.cancel()
 
-    def _make_room(self) -> None:
-        longest = next(iter(self._waiting), None)
-        if longest is not None and longest._waited_s() >= self.grace_s:
-            longest._stop_waiting()
-            longest.transport.abort()
-        elif len(self.connections) > self.most:
-            self.transport.abort()
+    def make_room(self) -> bool:
+        """End it if it has waited long enough for a request to have come with it, and say so."""
+        began_at = self._waiting[self].when() - self.head_deadline_s
+        if self.loop.time() - began_at < self.grace_s:
+            return False
+        self.leave()
+        self.transport.abort()
+        return True
 
-    def _waited_s(self) -> float:
-        return self.loop.time() - (self._waiting[self].when() - self.head_deadline_s)
+
+class Handshake(SSLProtocol):
+    """TLS below a connection.
+
+    asyncio's own keeps a quarter of a megabyte for each, which is zeroed first: the tenth part of
+    what a herd costs in time, and nearly all in memory. One record of TLS is enough.
+    """
+
+    max_size = 16 * 1024
+
+    def __init__(self, connection: Connection, context: ssl.SSLContext) -> None:
+        nobody: Any = None  # waits for its end, which asyncio allows for and its types don't
+        super().__init__(connection.loop, connection, context, nobody, server_side=True)
+        self._connection = connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to shake hands."""
+        self._connection.approach(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let the connection go, though it was never there."""
+        super().connection_lost(exc)
+        self._connection.leave()
 
 
 class Server(uvicorn.Server):
@@ -139,7 +180,6 @@ class Server(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             app,
-            ssl_context_factory=None if context is None else lambda *_: context,
             loop="asyncio",
             http=connection,
             ws="none",
@@ -154,6 +194,8 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._connection = connection
+        self._context = context
+        self._receiving: list[asyncio.Task[None]] = []
         self._waiting: OrderedDict[Connection, asyncio.TimerHandle] = OrderedDict()
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
@@ -161,26 +203,57 @@ class Server(uvicorn.Server):
         return nullcontext()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen. uvicorn's own way gives TLS no deadline for its handshake."""
-        loop = asyncio.get_running_loop()
-        self.servers = [
-            await loop.create_server(
-                self._connect,
-                sock=listening,
-                ssl=self.config.ssl,
-                ssl_handshake_timeout=self._connection.head_deadline_s if self.config.ssl else None,
-                backlog=self.config.backlog,
-            )
-            for listening in sockets or ()
-        ]
-        self.started = True
+        """Begin to let in whoever comes."""
+        self.servers = []
         for listening in sockets or ():
+            listening.setblocking(False)
+            self._receiving.append(asyncio.create_task(self._receive(listening)))
             host, port, *_ = listening.getsockname()
             _log.info("listening", extra={"host": host, "port": port})
+        self.started = True
 
-    def _connect(self) -> Connection:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody in any more, and end what is under way."""
+        for receiving in self._receiving:
+            receiving.cancel()
+        await asyncio.gather(*self._receiving, return_exceptions=True)
+        await super().shutdown(sockets)
+
+    async def _receive(self, listening: socket.socket) -> None:
+        """Let in one after another, for ever.
+
+        It takes a pass of the loop for each, so that whatever is under way comes first.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(listening)
+                try:
+                    while not self._has_room():
+                        await asyncio.sleep(_FULL_PAUSE_S)
+                    await loop.connect_accepted_socket(self._protocol, accepted)
+                except BaseException:
+                    accepted.close()
+                    raise
+            except ConnectionError:
+                continue  # it is gone again
+            except OSError as error:
+                _log.warning("nobody can be let in", extra={"reason": error.strerror})
+                await asyncio.sleep(_NO_FILES_PAUSE_S)
+
+    def _has_room(self) -> bool:
+        """Whether one more may come in, in place of another if there are many."""
+        present = len(self.server_state.connections)
+        if present < self._connection.many:
+            return True
+        longest = next(iter(self._waiting), None)
+        made_room = longest is not None and longest.make_room()
+        return made_room or present < self._connection.most
+
+    def _protocol(self) -> asyncio.BaseProtocol:
         state = self.lifespan.state
-        return self._connection(self.config, self.server_state, state, self._waiting)
+        connection = self._connection(self.config, self.server_state, state, self._waiting)
+        return connection if self._context is None else Handshake(connection, self._context)
 
 
 def listen(host: str, port: int, unread_deadline_s: float = UNREAD_DEADLINE_S) -> socket.socket:
@@ -191,7 +264,9 @@ def listen(host: str, port: int, unread_deadline_s: float = UNREAD_DEADLINE_S) -
     """
     try:
         listening = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+            (host, port),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=_OUTSIDE,
         )
     except OSError as error:
         raise OfficeError(

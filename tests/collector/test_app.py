@@ -446,36 +446,40 @@ class Herd:
         return await self._intake.take(body, now)
 
 
-def test_more_batches_than_there_are_turns_are_told_when_to_come_and_health_is_told_meanwhile(
+def test_more_batches_than_may_wait_are_told_when_to_come_and_health_is_told_meanwhile(
     rig, http, caplog
 ):
     herd = Herd(rig.collector.intake)
-    collector = replace(rig.collector, intake=herd)
-    kiosk = rig.kiosk().record(MAX_TURNS + 40)
-    bodies = [kiosk.signed_batch(seq, seq) for seq in range(1, MAX_TURNS + 41)]
+    patient = MAX_TURNS + 5
+    collector = replace(rig.collector, intake=herd, turns=Turns(max_waiting=5))
+    kiosk = rig.kiosk().record(patient + 30)
+    bodies = [kiosk.signed_batch(seq, seq) for seq in range(1, patient + 31)]
 
     async def come_at_once(client, _port):
         def post(body):
             return asyncio.create_task(client.post(BATCHES_PATH, content=body, headers=HEADERS))
 
         client.timeout = None
-        taken = [post(body) for body in bodies[:MAX_TURNS]]
+        coming = [post(body) for body in bodies]
         while herd.arrived < MAX_TURNS:
             await asyncio.sleep(0.001)
-        refused = await asyncio.gather(*map(post, bodies[MAX_TURNS:]))
+        while sum(reply.done() for reply in coming) < 30:
+            await asyncio.sleep(0.001)
+        refused = [await reply for reply in coming if reply.done()]
         health = [await client.get(path) for path in ("/healthz", "/readyz")]
         herd.let_go.set()
-        taken = await asyncio.gather(*taken)
-        again = [await post(body) for body in bodies[MAX_TURNS:]]
-        return taken, refused, again, health
+        replies = await asyncio.gather(*coming)
+        again = [await post(body) for body in bodies]
+        return [each for each in replies if each not in refused], refused, again, health
 
     taken, refused, again, health = http.tell(come_at_once, collector)
 
+    assert len(taken) == patient
     assert {problem(reply) for reply in refused} == {"busy"}
     assert all(int(reply.headers["Retry-After"]) >= 1 for reply in refused)
     assert {reply.status_code for reply in [*taken, *again, *health]} == {200}
     assert len([entry for entry in caplog.records if entry.message == "busy"]) < 10
-    assert rig.held(kiosk.log_id) == {0: [*range(1, MAX_TURNS + 41)]}
+    assert rig.held(kiosk.log_id) == {0: [*range(1, patient + 31)]}
 
 
 def test_a_database_that_is_long_in_answering_is_told_as_not_ready_soon(rig, http):

@@ -1,5 +1,7 @@
 """Turns: so many at a time, and a line for the rest that moves as fast as the collector does."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from itertools import pairwise
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync_service.collector.error import BusyError
-from sync_service.collector.turns import LONGEST_LINE_S, MAX_TURNS, Turns
+from sync_service.collector.turns import LONGEST_LINE_S, MAX_TURNS, TURNS_EACH, Turns
 
 
 class Clock:
@@ -27,28 +29,70 @@ def clock():
 
 def serve(turns, clock, number, turn_s):
     """Let messages be taken in, one after another."""
-    for _ in range(number):
-        with turns.turn():
-            clock.now += turn_s
+
+    async def take():
+        for _ in range(number):
+            async with turns.turn():
+                clock.now += turn_s
+
+    asyncio.run(take())
 
 
-def test_so_many_turns_are_given_at_a_time_and_no_more():
-    turns = Turns()
-    taken = [turns.turn() for _ in range(MAX_TURNS)]
-    for turn in taken:
-        turn.__enter__()
-    with pytest.raises(BusyError), turns.turn():
-        pass
-    taken[0].__exit__(None, None, None)
-    with turns.turn():
-        pass
+async def take_all(turns):
+    """Take every turn there is; what is given frees them."""
+    taken = AsyncExitStack()
+    for _ in range(MAX_TURNS):
+        await taken.enter_async_context(turns.turn())
+    return taken
+
+
+def test_so_many_turns_are_given_at_a_time_and_who_waits_gets_one_in_order():
+    turns = Turns(max_waiting=3)
+    came = []
+
+    async def come(name):
+        async with turns.turn():
+            came.append(name)
+
+    async def story():
+        taken = await take_all(turns)
+        waiting = [asyncio.create_task(come(name)) for name in "abc"]
+        await asyncio.sleep(0)
+        with pytest.raises(BusyError):
+            await come("one too many")
+        assert came == []
+        await taken.aclose()
+        await asyncio.gather(*waiting)
+        await come("later")
+
+    asyncio.run(story())
+    assert came == ["a", "b", "c", "later"]
+
+
+def test_nobody_waits_for_a_turn_for_ever_and_who_gave_up_is_in_nobody_s_way():
+    turns = Turns(max_waiting=1, longest_wait_s=0.01)
+
+    async def story():
+        taken = await take_all(turns)
+        for _ in range(3):
+            with pytest.raises(BusyError, match="in time"):
+                await turns.turn().__aenter__()
+        await taken.aclose()
+        await (await take_all(turns)).aclose()
+
+    asyncio.run(story())
 
 
 def test_a_turn_is_free_again_however_it_ends():
-    turns = Turns()
-    for _ in range(2 * MAX_TURNS):
-        with pytest.raises(ValueError, match="malformed"), turns.turn():
-            raise ValueError("malformed")
+    turns = Turns(max_waiting=1, longest_wait_s=0.01)
+
+    async def story():
+        for _ in range(2 * MAX_TURNS):
+            with pytest.raises(ValueError, match="malformed"):
+                async with turns.turn():
+                    raise ValueError("malformed")
+
+    asyncio.run(story())
 
 
 def test_bodies_are_held_up_to_the_limit_and_let_go_at_the_end():
@@ -70,7 +114,7 @@ def test_the_line_is_as_long_as_it_takes_to_serve_those_in_it(clock, turn_s):
 
     waits = [turns.retry_after_s() for _ in range(in_line)]
 
-    serving_all_s = in_line * turn_s / MAX_TURNS
+    serving_all_s = TURNS_EACH * in_line * turn_s / MAX_TURNS
     assert serving_all_s < max(waits) <= 1.5 * serving_all_s + 4
     # As many come in each stretch of time as can be served in it.
     early = sum(wait <= serving_all_s / 2 + 2 for wait in waits)
@@ -91,9 +135,14 @@ def test_the_line_moves_on(clock):
 def test_what_is_refused_does_not_make_the_line_look_quick(clock):
     turns = Turns(clock)
     serve(turns, clock, 200, 1)
-    for _ in range(1000):
-        with pytest.raises(BusyError), turns.turn():
-            raise BusyError("the database is away")
+
+    async def refuse():
+        for _ in range(1000):
+            with pytest.raises(BusyError):
+                async with turns.turn():
+                    raise BusyError("the database is away")
+
+    asyncio.run(refuse())
     waits = [turns.retry_after_s() for _ in range(320)]
     assert max(waits) > 9
 
