@@ -44,7 +44,7 @@ _ENDING_S: Final = 10
 _FILES: Final = MAX_CONNECTIONS + 1000  # for the database, and whatever else the process opens
 _OUTSIDE: Final = 4096  # how many may wait outside; beyond, the kernel lets them knock again
 _FULL_PAUSE_S: Final = 0.1
-_NO_FILES_PAUSE_S: Final = 1.0
+_FAILED_PAUSE_S: Final = 0.5
 
 _log: Final = logging.getLogger(__name__)
 
@@ -237,9 +237,9 @@ class Server(uvicorn.Server):
                     raise
             except ConnectionError:
                 continue  # it is gone again
-            except OSError as error:
-                _log.warning("nobody can be let in", extra={"reason": error.strerror})
-                await asyncio.sleep(_NO_FILES_PAUSE_S)
+            except Exception as error:  # noqa: BLE001 - no files, no memory: others will come
+                _log.warning("nobody can be let in", extra={"reason": type(error).__name__})
+                await asyncio.sleep(_FAILED_PAUSE_S)
 
     def _has_room(self) -> bool:
         """Whether one more may come in, in place of another if there are many."""

@@ -410,6 +410,25 @@ def test_who_has_just_come_makes_no_room_as_its_request_may_be_on_the_way():
     ended(story)
 
 
+def test_whoever_can_t_be_let_in_does_not_keep_out_those_who_come_after():
+    failures = iter([MemoryError(), OSError("no files")])
+
+    class Failing(Connection):
+        def __init__(self, *args):
+            if (failure := next(failures, None)) is not None:
+                raise failure
+            super().__init__(*args)
+
+    async def story():
+        async with serving(Failing) as site:
+            for _ in range(2):
+                reader, _ = await site.connect()
+                assert await rest(reader) == b""
+            assert b"hello" in await site.get()
+
+    ended(story)
+
+
 def test_a_fleet_that_comes_all_at_once_is_let_in():
     class Fleet(Connection):
         many = 50
