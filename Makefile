@@ -88,6 +88,10 @@ image-twice: $(ready) ## Build the image twice from nothing, and compare the byt
 image-lock: $(ready) ## Pin the newest Debian packages for the image, and for what it is made with
 	.venv/bin/python packaging/image/resolve.py
 
+.PHONY: packages-boot
+packages-boot: packages ## Try them in a booted Debian 13 with a screen: install, tap, hang, remove, purge (as root)
+	packaging/debian/boot
+
 .PHONY: lock
 lock: ## Pin what pyproject.toml newly asks for; UPGRADE=1 moves every pin to the newest
 	$(PYTHON) -m venv build/lock

@@ -91,7 +91,8 @@ class Chain:
     """A centre with one site, and the kiosk that stands there. Leaving the block ends all parts.
 
     ``languages`` are the site's. ``heard`` gets each part's name and each line it prints.
-    ``reached_at`` is the port at which kiosks find the collector, if something is in between;
+    ``reached_at`` is the port at which kiosks find the collector, if something is in between, and
+    ``reached_as`` the name by which they do;
     ``database`` the URL of an empty PostgreSQL database, in place of a file.
     """
 
@@ -103,6 +104,7 @@ class Chain:
         questionnaire: str = "library",
         heard: Callable[[str, str], None] = lambda part, line: None,
         reached_at: int | None = None,
+        reached_as: str = "localhost",
         database: str | None = None,
     ) -> None:
         self.folder = folder
@@ -117,7 +119,7 @@ class Chain:
         self._parts: dict[str, Part] = {}
         self.window: KioskWindow | None = None
         self.port = _free_port()
-        self._reached_at = reached_at or self.port
+        self._address = f"https://{reached_as}:{reached_at or self.port}"
         self._database = database
 
     def __enter__(self) -> Self:
@@ -142,7 +144,7 @@ class Chain:
         for folder in (self.data, self.logs):
             folder.mkdir(parents=True)
         self.collector(
-            *("init", str(self.centre), "--address", f"https://localhost:{self._reached_at}"),
+            *("init", str(self.centre), "--address", self._address, "--name", "localhost"),
             *("--host", "127.0.0.1", "--port", str(self.port)),
             *(() if self._database is None else ("--database", self._database)),
         )
@@ -162,9 +164,9 @@ class Chain:
             *("--languages", *self._languages),
         )
 
-    def stamp_kiosk(self) -> None:
-        """Write the folder that makes a kiosk this site's."""
-        self.collector("stamp", SITE, "by-the-door", str(self.stamp))
+    def stamp_kiosk(self, *how: str) -> None:
+        """Write the folder that makes a kiosk this site's; ``how`` is told to the command."""
+        self.collector("stamp", SITE, "by-the-door", str(self.stamp), *how)
 
     def start_collector(self) -> None:
         """Start the collector, which starts its opener, and wait until it is ready."""

@@ -35,7 +35,7 @@ class Qmp:
             answer = self._read()
             while "event" in answer:
                 answer = self._read()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the other end has gone, or we have hung up
             raise QmpError(f"{command}: QEMU has ended") from error
         if "error" in answer:
             raise QmpError(f"{command}: {answer['error']['desc']}")
