@@ -84,6 +84,12 @@ image: $(ready) ## Build the image of a kiosk's card into dist (as root): VARIAN
 image-twice: $(ready) ## Build the image twice from nothing, and compare the bytes: VARIANT=pi5
 	packaging/image/build-twice $(if $(VARIANT),--variant $(VARIANT))
 
+.PHONY: image-test
+image-test: image ## Stamp the image, boot it, tap, cut its power ten times; all must arrive (as root)
+	$(development)/debian-install qemu-system-arm
+	PYTHONPATH=packaging/demo:packaging/emulator .venv/bin/python packaging/image/image_trial.py \
+		"dist/regard-$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml).img.xz"
+
 .PHONY: image-lock
 image-lock: $(ready) ## Pin the newest Debian packages for the image, and for what it is made with
 	.venv/bin/python packaging/image/resolve.py
