@@ -28,7 +28,7 @@ LONGEST_WAIT_S: Final = 10.0
 MAX_ARRIVING: Final = 128 * 1024 * 1024
 """How many bytes of bodies may be held at a time, of all that arrive and are taken in."""
 
-LONGEST_LINE_S: Final = 300.0
+LONGEST_LINE_S: Final = 1800.0
 """How long the line of those told to come again may get, in seconds."""
 
 TURNS_EACH: Final = 2
