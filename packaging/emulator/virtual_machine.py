@@ -33,7 +33,7 @@ class MachineError(Exception):
 class Board(Enum):
     """What kind of machine it is: QEMU's program for it, and how it is put together."""
 
-    PC = ("qemu-system-x86_64", "-M", "q35", "-cpu", "Nehalem", "-vga", "none")
+    PC = ("qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-vga", "none")
     VIRT = ("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57")
     PI_3 = ("qemu-system-aarch64", "-M", "raspi3b")
 
