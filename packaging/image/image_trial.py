@@ -36,7 +36,7 @@ from virtual_machine import (
 
 from kiosk_app.layout.panel import PANELS
 
-RESULTS: Final = Path("build/image-test")
+RESULTS: Final = Path("build/image-test").absolute()
 PANEL: Final = PANELS["7-800x480"]
 POWER_CUTS: Final = 10
 LATEST_CUT_S: Final = 60.0
