@@ -76,7 +76,7 @@ class Retirement:
         if self.data.exists():
             for path in self.data.iterdir():
                 _wipe(path)
-        for path in (*self.keys, self.boot / SETTLED_FILE, *self._requests()):
+        for path in (*self._left_beside(), *self.keys, self.boot / SETTLED_FILE, *self._requests()):
             _wipe(path)
         _wipe(self._mark)
 
@@ -118,6 +118,15 @@ class Retirement:
     @property
     def _mark(self) -> Path:
         return self.stamp.with_name(_MARK)
+
+    def _left_beside(self) -> list[Path]:
+        """What a cut of the power left of a stamp or a key that was being written."""
+        return [
+            left
+            for path in (self.stamp, *self.keys)
+            for pattern in (f".{path.name}-*", f"{path.name}.*")
+            for left in path.parent.glob(pattern)
+        ]
 
     def _requests(self) -> list[Path]:
         if not self.boot.is_dir():

@@ -134,6 +134,19 @@ def test_of_a_kiosk_that_has_delivered_everything_nothing_is_left(card):
     assert all(content.strip(b"\0") == b"" for content in held)
 
 
+def test_what_a_cut_of_the_power_left_of_a_stamp_or_a_key_is_wiped_too(card):
+    aside = card.kept / ".regard.stamp-4711"
+    aside.mkdir()
+    (aside / "regard.stamp").write_bytes(card.stamp.read_bytes())
+    (card.kept / "store-key.part").write_bytes(KEY.secret)
+    (card.kept / "store-key.salt.part").write_bytes(KEY.secret)
+    card.want()
+
+    card.retirement().retire()
+
+    assert list(card.kept.rglob("*")) == [card.data]
+
+
 def test_what_waits_is_counted_and_nothing_is_wiped_before_it_was_delivered(card):
     card.put(3)
     card.want()
