@@ -155,6 +155,7 @@ class Handshake(SSLProtocol):
         super().__init__(connection.loop, connection, context, nobody, server_side=True)
         self._connection = connection
 
+    # A stream's protocol is given a `Transport`; asyncio's types name its base.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to shake hands."""
         self._connection.approach(transport)
