@@ -53,6 +53,13 @@ AT_ONCE: Final = bring(
     "\nExecStart=\nExecStart=/usr/bin/regard-agent %d/agent.toml\n",
 )
 
+LATE_S: Final = 120
+"""After how long the data partition appears where it does late: no kiosk waits so long for it."""
+
+LATE: Final = bring(
+    "udev.rules.late", f'ACTION=="add", KERNEL=="vda3", PROGRAM="/bin/sleep {LATE_S}"\n'
+)
+
 
 class ImageTrial:
     """A stamped card in a machine, beside the chain that it belongs to."""
@@ -108,13 +115,18 @@ class ImageTrial:
         with self._start() as machine:
             self._wait_for_delivery(machine)
 
+    def find_the_data_late(self) -> None:
+        """The data partition appears when the kiosk has given up waiting: it asks all the same."""
+        with self._start(LATE, COMMAND_LINE) as machine:
+            machine.plug_in(False)
+            notice = "systemctl is-active regard-notice@data-missing.service"
+            shell = TrialShell(connect(machine.shell, lambda: True), COMMAND_S)
+            machine.wait_until(lambda: shell.succeeds(notice), "the notice", SHOWN_S)
+            self.respondent.respond(machine)
+
     def measure_memory(self) -> None:
         """With 512 MB the screen comes and takes taps; print how much memory is left."""
-        build = replace(
-            self._build, memory_mb=512, command_line=f"{self._build.command_line} {COMMAND_LINE}"
-        )
-        with VirtualMachine(build, self._folder / "machine") as machine:
-            self.respondent.wait_for(machine, "attract", timeout_s=SHOWN_S)
+        with self._start(COMMAND_LINE, memory_mb=512) as machine:
             self.respondent.respond(machine)
             run = TrialShell(connect(machine.shell, lambda: True), COMMAND_S).run
             print(run("grep -E '^Mem(Total|Available):' /proc/meminfo").rstrip())
@@ -125,8 +137,10 @@ class ImageTrial:
                 ).split()
                 print(f"{unit}: {now} bytes now, {peak} at most, of {limit}")
 
-    def _start(self) -> VirtualMachine:
-        return VirtualMachine(self._build, self._folder / "machine")
+    def _start(self, *told: str, memory_mb: int = 1536) -> VirtualMachine:
+        command_line = " ".join([self._build.command_line, *told])
+        build = replace(self._build, command_line=command_line, memory_mb=memory_mb)
+        return VirtualMachine(build, self._folder / "machine")
 
     def _see(self, machine: VirtualMachine, screen: str) -> None:
         self.respondent.wait_for(machine, screen, timeout_s=SHOWN_S)
@@ -169,7 +183,13 @@ def main() -> int:
 def judge(trial: ImageTrial, card: Card) -> int:
     """Do all that is tried, and say what came of it."""
     root = card.digest(ROOT)
-    for step in (trial.first_start, trial.cut_power, trial.deliver, trial.measure_memory):
+    for step in (
+        trial.first_start,
+        trial.cut_power,
+        trial.find_the_data_late,
+        trial.deliver,
+        trial.measure_memory,
+    ):
         began = time.monotonic()
         print(f"image: {step.__name__.replace('_', ' ')}", flush=True)
         step()

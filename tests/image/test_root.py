@@ -52,7 +52,7 @@ def test_systemd_finds_no_fault_with_a_unit_of_the_image(unit, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("name", ["regard-grow-data", "regard-one-console"])
+@pytest.mark.parametrize("name", ["regard-grow-data", "regard-one-console", "regard-resume"])
 def test_a_unit_of_the_image_can_do_little_but_what_it_is_for(name):
     unit = ROOT / f"etc/systemd/system/{name}.service"
     judged = subprocess.run(
@@ -87,6 +87,21 @@ def test_the_data_partition_is_checked_journalled_grown_and_does_not_hold_up_the
         "x-systemd.growfs",
     } <= set(options("/var/lib/regard"))
     assert "nofail" in options("/boot/firmware")
+
+
+def test_a_kiosk_begins_again_when_its_data_partition_comes_late(bare):
+    place = "/var/lib/regard"
+    partition = mounts()[place][0].removeprefix("PARTUUID=")
+    escaped = partition.replace("-", r"\x2d")
+    device = rf"dev-disk-by\x2dpartuuid-{escaped}.device"
+    resumed = (ROOT / "etc/systemd/system/regard-resume.service").read_text()
+
+    assert f"etc/systemd/system/{device}.wants/regard-resume.service" in furnish(bare)
+    assert f"\nConditionPathExists=/dev/disk/by-partuuid/{partition}\nAfter={device}\n" in resumed
+    assert re.findall("systemctl start (.*)", resumed) == [
+        f"{place.removeprefix('/').replace('/', '-')}.mount",
+        "--no-block regard-kiosk.service regard-agent.service",
+    ]
 
 
 def test_partitions_are_known_by_the_card_s_table_not_by_names_that_a_stick_may_have_too():
@@ -227,6 +242,7 @@ def test_what_the_image_starts_is_there_and_furnishing_twice_changes_nothing(bar
         "nftables.service",
         "regard-one-console.service",
         "regard-grow-data.service",
+        "regard-resume.service",
     }
     for target in started.values():
         assert target.removeprefix("/") in found
