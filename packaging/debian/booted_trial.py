@@ -16,7 +16,7 @@ from typing import Final
 from citizen import Told, read_export
 from expected import draw
 from respondent import SHOWN_S, Respondent
-from trial_shell import COMMAND_LINE, TrialShell, bring
+from trial_shell import TrialShell, bring, command_line
 from views import questionnaire
 from virtual_machine import Board, Build, MachineError, VirtualMachine, connect
 
@@ -187,7 +187,7 @@ def main() -> int:
         disk=work / "disk.img",
         kernel=work / "vmlinuz",
         initrd=work / "initrd.img",
-        command_line=f"root=LABEL=root rw quiet loglevel=4 {COMMAND_LINE} {WITHOUT_AVX}",
+        command_line=f"root=LABEL=root rw quiet loglevel=4 {command_line(Board.PC)} {WITHOUT_AVX}",
         memory_mb=1536,
         screen=(panel.width_px, panel.height_px),
     )

@@ -9,7 +9,7 @@ import socket
 from base64 import b64encode
 from typing import Final
 
-from virtual_machine import MachineError
+from virtual_machine import Board, MachineError
 
 _UNIT: Final = r"""[Unit]
 DefaultDependencies=no
@@ -18,7 +18,7 @@ StartLimitIntervalSec=0
 [Service]
 Restart=always
 RestartSec=1
-ExecStart=/bin/sh -c 'exec <>/dev/virtio-ports/trial >&0 2>&0; printf "\\036"; \
+ExecStart=/bin/sh -c 'exec <>PORT >&0 2>&0; stty raw -echo 2>/dev/null; printf "\\036"; \
   while IFS= read -r c; do sh -c "$c" </dev/null; printf "\\036%%s\\036" $?; done'
 """
 _ENDED: Final = re.compile(rb"\x1e(\d+)\x1e")
@@ -29,10 +29,12 @@ def bring(name: str, content: str) -> str:
     return f"systemd.set_credential_binary={name}:{b64encode(content.encode()).decode()}"
 
 
-COMMAND_LINE: Final = (
-    f"{bring('systemd.extra-unit.trial-shell.service', _UNIT)} systemd.wants=trial-shell.service"
-)
-"""What the kernel's command line must say for a shell to be there."""
+def command_line(board: Board) -> str:
+    """What the kernel's command line must say for a shell to be there."""
+    unit = _UNIT.replace("PORT", board.shell_port)
+    return (
+        f"{bring('systemd.extra-unit.trial-shell.service', unit)} systemd.wants=trial-shell.service"
+    )
 
 
 class TrialShell:

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from PIL import Image
 from qmp import Qmp, QmpError
+from usb_display import UsbDisplay
 
 COLLECTOR_ADDRESS: Final = "10.0.2.100"
 """Where a machine finds the collector that listens on the host's loopback."""
@@ -40,7 +41,12 @@ class Board(Enum):
     @property
     def console(self) -> str:
         """Its serial console, as the kernel calls it."""
-        return {Board.PC: "ttyS0", Board.VIRT: "ttyAMA0", Board.PI_3: "ttyAMA1"}[self]
+        return "ttyS0" if self is Board.PC else "ttyAMA0"
+
+    @property
+    def shell_port(self) -> str:
+        """Where it finds the port for a trial's shell."""
+        return "/dev/ttyS1" if self is Board.PI_3 else "/dev/virtio-ports/trial"
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Build:
 
     ``command_line`` is the kernel's. ``device_tree`` is for a board that brings none. ``screen`` is
     how many pixels its panel has, ``collector_port`` at which port of the host's loopback the
-    collector listens; nothing else can be reached. A board with a fixed set of parts has neither.
+    collector listens; nothing else can be reached. A Pi has no network.
     """
 
     board: Board
@@ -62,8 +68,8 @@ class Build:
     collector_port: int | None = None
     device_tree: Path | None = None
 
-    def command(self, qmp: Path, serial: Path, shell: Path) -> list[str]:
-        """The command that starts it."""
+    def command(self, qmp: Path, serial: Path, shell: Path, display: Path) -> list[str]:
+        """The command that starts it. A Pi has its ``display`` by USB, as QEMU has none for it."""
         # What the machine has flushed is in the host's hands, which outlive QEMU; no more is.
         drive = f"file={self.disk},format=raw,if={{}},cache=writethrough"
         command = [
@@ -73,22 +79,24 @@ class Build:
             *("-qmp", f"unix:{qmp},server=on,wait=off"),
             *("-kernel", str(self.kernel), "-initrd", str(self.initrd)),
             *("-append", f"{self.command_line} console={self.board.console}"),
+            *("-serial", f"file:{serial}"),
+            *("-chardev", f"socket,id=shell,path={shell},server=on,wait=off"),
         ]
         if self.board is Board.PI_3:
             assert self.device_tree is not None
-            # The first of its serial ports is for Bluetooth; the console is at the second.
             return [
                 *(*command, "-dtb", str(self.device_tree), "-drive", drive.format("sd")),
-                *("-serial", "null", "-serial", f"file:{serial}"),
+                *("-serial", "chardev:shell"),
+                *("-device", "usb-tablet", "-device", "usb-redir,chardev=display"),
+                *("-chardev", f"socket,id=display,path={display},server=on,wait=off"),
             ]
         width, height = self.screen
         return [
-            *(*command, "-smp", "2", "-serial", f"file:{serial}"),
+            *(*command, "-smp", "2"),
             *("-drive", drive.format("none,id=disk"), "-device", "virtio-blk-pci,drive=disk"),
             *("-device", f"virtio-gpu-pci,xres={width},yres={height}"),
             *("-device", "qemu-xhci", "-device", "usb-tablet", "-device", "virtio-rng-pci"),
             *("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=shell,name=trial"),
-            *("-chardev", f"socket,id=shell,path={shell},server=on,wait=off"),
             *("-nic", self._network()),
         ]
 
@@ -117,7 +125,7 @@ class VirtualMachine:
         folder.mkdir(parents=True, exist_ok=True)
         for left in (self.serial, self.shell):
             left.unlink(missing_ok=True)
-        self._process, self._qmp = self._switch_on()
+        self._process, self._qmp, self._display = self._switch_on()
 
     def __enter__(self) -> Self:
         return self
@@ -132,6 +140,8 @@ class VirtualMachine:
 
     def picture(self) -> Image.Image:
         """What is on its screen now."""
+        if self._display is not None:
+            return self._display.picture()
         path = self._folder / "screen.png"
         self._do("screendump", filename=str(path), format="png")
         with Image.open(path) as image:
@@ -175,12 +185,20 @@ class VirtualMachine:
                 raise self._error(f"waited {timeout_s:.0f} s in vain for {what}")
             time.sleep(_LOOK_S)
 
-    def _switch_on(self) -> tuple[subprocess.Popen[bytes], Qmp]:
-        path = self._folder / "qmp.socket"
-        path.unlink(missing_ok=True)
-        process = subprocess.Popen(self._build.command(path, self.serial, self.shell))
+    def _switch_on(self) -> tuple[subprocess.Popen[bytes], Qmp, UsbDisplay | None]:
+        qmp, display = (self._folder / f"{name}.socket" for name in ("qmp", "display"))
+        for left in (qmp, display):
+            left.unlink(missing_ok=True)
+        process = subprocess.Popen(self._build.command(qmp, self.serial, self.shell, display))
+
+        def is_on() -> bool:
+            return process.poll() is None
+
         try:
-            return process, Qmp(connect(path, lambda: process.poll() is None))
+            spoken_to = Qmp(connect(qmp, is_on))
+            if self._build.board is not Board.PI_3:
+                return process, spoken_to, None
+            return process, spoken_to, UsbDisplay(connect(display, is_on), *self._build.screen)
         except BaseException:
             process.kill()
             process.wait()

@@ -5,8 +5,8 @@ from base64 import b64decode
 from threading import Thread
 
 import pytest
-from trial_shell import COMMAND_LINE, TrialShell, bring
-from virtual_machine import MachineError
+from trial_shell import TrialShell, bring, command_line
+from virtual_machine import Board, MachineError
 
 GREETING = b"\x1e"
 LONGEST_COMMAND_LINE = 2048  # the kernel's, on both architectures
@@ -77,5 +77,10 @@ def test_what_is_brought_along_is_one_word_and_goes_in_unharmed():
     assert (name, b64decode(content)) == ("name", b"[Unit]\nDescription=a b\n")
 
 
-def test_a_kernel_takes_a_command_line_with_the_shell_and_has_room_for_more():
-    assert len(COMMAND_LINE) < LONGEST_COMMAND_LINE // 2
+@pytest.mark.parametrize("board", Board)
+def test_a_kernel_takes_a_command_line_with_the_shell_and_has_room_for_more(board):
+    said = command_line(board)
+
+    assert len(said) < LONGEST_COMMAND_LINE // 2
+    unit = b64decode(said.partition("service:")[2].partition(" ")[0]).decode()
+    assert f"exec <>{board.shell_port} " in unit

@@ -23,9 +23,12 @@ def build(board=Board.VIRT, **other):
     return Build(board, **made | other)
 
 
+def command_of(made):
+    return made.command(Path("qmp"), Path("serial"), Path("shell"), Path("display"))
+
+
 def options_of(made):
-    command = made.command(Path("qmp"), Path("serial"), Path("shell"))
-    return [*pairwise(command)]
+    return [*pairwise(command_of(made))]
 
 
 def test_a_machine_reaches_the_collector_on_the_hosts_loopback_and_nothing_else():
@@ -50,14 +53,28 @@ def test_what_a_machine_has_flushed_outlives_a_power_cut_and_it_does_not_start_a
     [drive] = [value for name, value in options_of(made) if name == "-drive"]
 
     assert "cache=writethrough" in drive
-    assert "-no-reboot" in made.command(Path("qmp"), Path("serial"), Path("shell"))
+    assert "-no-reboot" in command_of(made)
 
 
-def test_a_pi_has_its_device_tree_and_its_card_and_no_other_parts():
+@pytest.mark.parametrize("board", Board)
+def test_a_machine_s_last_console_is_its_serial_port_whose_words_are_kept(board):
+    options = options_of(build(board, device_tree=Path("pi.dtb")))
+
+    [said] = [value for name, value in options if name == "-append"]
+    assert said == f"root=LABEL=root console={board.console}"
+    assert next(value for name, value in options if name == "-serial") == "file:serial"
+
+
+def test_a_pi_has_its_device_tree_its_card_a_shell_by_its_other_port_and_a_panel_by_usb():
     options = options_of(build(Board.PI_3, device_tree=Path("pi.dtb")))
 
     assert ("-dtb", "pi.dtb") in options
-    assert "-device" not in [name for name, _ in options]
+    assert [value for name, value in options if name == "-serial"][1:] == ["chardev:shell"]
+    assert [value for name, value in options if name == "-device"] == [
+        "usb-tablet",
+        "usb-redir,chardev=display",
+    ]
+    assert "-smp" not in [name for name, _ in options]  # it has four processors, and no choice
 
 
 def test_a_connection_is_carried_to_loopback_both_ways():
