@@ -98,8 +98,8 @@ class UsbDisplay:
             head = _CONTROL.pack(endpoint, request, to, status, value, index, length)
             self._say(_Kind.CONTROL, number, head + given)
         elif kind == _Kind.BULK:
-            self._say(_Kind.BULK, number, content[: _BULK.size])
             self._draw(content[_BULK.size :])
+            self._say(_Kind.BULK, number, content[: _BULK.size])
 
     def _tell(self, to: int, request: int, value: int, length: int) -> bytes | None:
         """What is to be answered to a request to the device; none if it knows none such."""
