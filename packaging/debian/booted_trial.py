@@ -145,7 +145,7 @@ class BootedTrial:
             if f"Deleting {gone}:" not in said:
                 raise MachineError(f"it was not said that {gone} is deleted:\n{said}")
         self._check_nothing_runs()
-        places = "/etc /run/systemd /usr /var/lib"
+        places = "/etc /run /usr /var/lib"
         # Generators made of the kernel command line what the trial has brought along.
         left = self._run(f"find {places} -name 'regard*' -not -path '*/generator.early/*'")
         if left:
