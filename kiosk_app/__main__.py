@@ -378,7 +378,7 @@ def _show(
         chores.append(Chore(caretaker.look_s, caretaker.check))
     if watchdog.interval_s is not None:
         chores.append(Chore(watchdog.interval_s, watchdog.alive))
-    loop = Loop(tuple(chores))
+    loop = Loop(tuple(chores), shown=watchdog.ready)
     app = KioskApp(
         kiosk,
         loop,
@@ -393,7 +393,6 @@ def _show(
     when_ended(lambda: door.post(lambda now: loop.stop()))
     if caretaker is not None:
         caretaker.start(app.press, writer.count_approach, writer.note_troubles)
-    watchdog.ready()
     try:
         app.run()
     finally:

@@ -64,7 +64,8 @@ def hang(notice: Notice, settings_path: Path | None, watchdog: Watchdog, home: P
     spoken = () if stamp is None else stamp.assigned.languages
     languages = tuple(each for each in spoken if each in catalogues) or _UNKNOWN_SITE
     loop = Loop(
-        () if watchdog.interval_s is None else (Chore(watchdog.interval_s, watchdog.alive),)
+        () if watchdog.interval_s is None else (Chore(watchdog.interval_s, watchdog.alive),),
+        shown=watchdog.ready,
     )
     page = NoticePage(View(Screen.NOTICE, "", languages, notice=notice), loop, catalogues)
     ended = Event()
@@ -74,7 +75,6 @@ def hang(notice: Notice, settings_path: Path | None, watchdog: Watchdog, home: P
         loop.stop()
 
     when_ended(end)
-    watchdog.ready()
     page.run(_LOOK_AGAIN_S if notice.kind is NoticeKind.OTHER_PANEL else None)
     watchdog.stopping()
     return ended.is_set()

@@ -30,12 +30,18 @@ class Chore:
 class Loop:
     """The loop of this process's window.
 
+    ``shown`` is told once that the first picture is drawn, which takes longer than any after it;
+    from then on ``chores`` are done.
+
     Raises:
         NoPanelError: there is no screen.
     """
 
-    def __init__(self, chores: tuple[Chore, ...]) -> None:
+    def __init__(
+        self, chores: tuple[Chore, ...], *, shown: Callable[[], None] = lambda: None
+    ) -> None:
         self._chores = chores
+        self._shown = shown
         self._stopping = False
         self._wait = EventWait.of_this_process()
         if Window is None or not self._wait.on_a_screen:
@@ -57,8 +63,6 @@ class Loop:
         # Kivy looks each second whether a texture that is kept has become old.
         Clock.unschedule(Cache._purge_by_timeout)
         Clock.schedule_interval(Cache._purge_by_timeout, _PURGE_S)
-        for chore in self._chores:
-            Clock.schedule_interval(partial(self._chore, chore), chore.interval_s)
         runTouchApp(root, embedded=True)  # the loop below is ours
         shown = False
         while True:
@@ -70,6 +74,9 @@ class Loop:
                 # On a bare console (kmsdrm) the first picture stays in the dark; the next is shown.
                 EventLoop.window.canvas.ask_update()
                 shown = True
+                self._shown()
+                for chore in self._chores:
+                    Clock.schedule_interval(partial(self._chore, chore), chore.interval_s)
             self._wait.wait(self._idle_s())
 
     def end(self) -> None:

@@ -99,6 +99,10 @@ class BootedTrial:
             read = "head -c 1 /dev/vda >/dev/null"
             self._run(read)
             self._run(f"! sh -c 'echo $$ >{group}/cgroup.procs || exit 0; {read}' 2>/dev/null")
+            # Nor does anyone in it listen at a port.
+            listen = "python3.13 -c 'import socket; socket.create_server((\"127.0.0.1\", 8000))'"
+            self._run(listen)
+            self._run(f"! sh -c 'echo $$ >{group}/cgroup.procs || exit 0; {listen}' 2>/dev/null")
 
     def respond(self) -> None:
         """Tap a response, from the first answer to thanks."""

@@ -129,7 +129,7 @@ class ImageTrial:
         with self._start(LATE, command_line(Board.VIRT)) as machine:
             machine.plug_in(False)
             notice = "systemctl is-active regard-notice@data-missing.service"
-            shell = TrialShell(connect(machine.shell, lambda: True), COMMAND_S)
+            shell = _shell(machine)
             machine.wait_until(lambda: shell.succeeds(notice), "the notice", SHOWN_S)
             self.respondent.respond(machine)
 
@@ -137,7 +137,7 @@ class ImageTrial:
         """With 512 MB the screen comes and takes taps; print how much memory is left."""
         with self._start(command_line(Board.VIRT), memory_mb=512) as machine:
             self.respondent.respond(machine)
-            run = TrialShell(connect(machine.shell, lambda: True), COMMAND_S).run
+            run = _shell(machine).run
             print(run("grep -E '^Mem(Total|Available):' /proc/meminfo").rstrip())
             for unit in ("regard-kiosk", "regard-agent"):
                 group = f"/sys/fs/cgroup/system.slice/{unit}.service"
@@ -155,7 +155,7 @@ class ImageTrial:
         tree = self._card.take_out("bcm2837-rpi-3-b.dtb", self._folder / "boot")
         told = (ON_A_PI, command_line(Board.PI_3))
         with self._start(*told, board=Board.PI_3, device_tree=tree, memory_mb=1024) as machine:
-            run = TrialShell(connect(machine.shell, lambda: True), COMMAND_S).run
+            run = _shell(machine).run
 
             def stay_up() -> bool:
                 up = run(UP)
@@ -163,7 +163,6 @@ class ImageTrial:
                 return up.count("SubState=running") == 2 and run(UP) == up
 
             self._see(machine, "attract", "-on-a-pi")
-            # Here the first picture can take the screen longer than its watchdog waits.
             machine.wait_until(stay_up, "both to stay up", SHOWN_S)
             up = run(UP)
             self.respondent.respond(machine)
@@ -191,6 +190,10 @@ class ImageTrial:
         shutil.rmtree(folder, ignore_errors=True)
         told = read_export(self._chain.export(folder)).values()
         return Counter(each for each in told if len(each.answers) == self._steps)
+
+
+def _shell(machine: VirtualMachine) -> TrialShell:
+    return TrialShell(connect(machine.shell, lambda: True), COMMAND_S)
 
 
 def main() -> int:

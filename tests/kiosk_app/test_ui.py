@@ -477,7 +477,7 @@ def test_a_screen_that_is_not_the_panel_is_refused(app):
         )
 
 
-def test_what_is_shown_first_is_drawn_twice_as_a_console_shows_only_the_second(stage):
+def test_what_is_shown_first_is_told_and_drawn_twice_as_a_console_shows_only_the_second(stage):
     from kivy.base import EventLoop, stopTouchApp
     from kivy.core.window import Window
     from kivy.uix.widget import Widget
@@ -485,7 +485,8 @@ def test_what_is_shown_first_is_drawn_twice_as_a_console_shows_only_the_second(s
     from kiosk_app.ui.loop import Loop
 
     drawn = []
-    loop = Loop(())
+    told = []
+    loop = Loop((), shown=lambda: told.append(len(drawn)))
     root = Widget()
 
     def step():
@@ -503,6 +504,7 @@ def test_what_is_shown_first_is_drawn_twice_as_a_console_shows_only_the_second(s
     stopTouchApp()
 
     assert drawn[:2] == [True, True]
+    assert told == [1]
 
 
 # Waiting
