@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -85,7 +85,8 @@ class Cluster:
         self._hang_up()
         processes = [self._server.pid, *children_of(self._server.pid)]
         for process in processes:
-            os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # such as the one that served who just hung up
+                os.kill(process, signal.SIGKILL)
         self._server.wait()
         while any(Path(f"/proc/{process}").exists() for process in processes):
             time.sleep(0.01)  # their shared memory goes with the last of them
