@@ -27,6 +27,8 @@ PICTURES: Final = Path("build/packages-booted")
 CENTRE: Final = "/var/lib/regard-collector/centre"
 EXPORT: Final = "/var/lib/regard-collector/export"
 STAMP: Final = "/var/lib/regard-collector/parcel/regard.stamp"
+READ_DISK: Final = "head -c 1 /dev/vda"
+LISTEN: Final = "python3.13 -c 'import socket; socket.create_server((\"127.0.0.1\", 0))'"
 COLLECTOR: Final = (
     "cd / && setpriv --reuid=regard-collector --regid=regard-collector --init-groups"
     " regard-collector"
@@ -95,14 +97,11 @@ class BootedTrial:
             print(f"  {unit}: {user}, at most {limit} bytes and {swap} of swap, so far {peak}")
             if limit == "max" or swap != "0":
                 raise MachineError(f"{unit} may take all memory")
-            # Root may read the disk, but not in the services' place.
-            read = "head -c 1 /dev/vda >/dev/null"
-            self._run(read)
-            self._run(f"! sh -c 'echo $$ >{group}/cgroup.procs || exit 0; {read}' 2>/dev/null")
-            # Nor does anyone in it listen at a port.
-            listen = "python3.13 -c 'import socket; socket.create_server((\"127.0.0.1\", 8000))'"
-            self._run(listen)
-            self._run(f"! sh -c 'echo $$ >{group}/cgroup.procs || exit 0; {listen}' 2>/dev/null")
+            # Root may read the disk and listen at a port, but not in the services' place.
+            place = f"sh -c 'echo $$ >{group}/cgroup.procs || exit 0; exec \"$@\"' -"
+            for forbidden in (READ_DISK, LISTEN):
+                self._run(f"{forbidden} >/dev/null")
+                self._run(f"! {place} {forbidden} >/dev/null 2>&1")
 
     def respond(self) -> None:
         """Tap a response, from the first answer to thanks."""
